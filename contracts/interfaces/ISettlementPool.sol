@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Claim, LeafProof, RangeClaim, StageProposal, StageUpdate, Terms, WeightProof, Ledger} from "../Records.sol";
+
+/// @title Holds one platform's revenue in one token and pays it out
+/// @notice No owner, no upgrade, no pause, no fee. A settlement waits `challengeSeconds` and is then active by time alone.
+interface ISettlementPool {
+    enum Status {
+        None, // no such settlement
+        Pending,
+        Active, // active, or was
+        Cancelled
+    }
+
+    enum CancelReason {
+        Arbiter,
+        WrongTransition,
+        WrongTotal,
+        DuplicateId,
+        UnansweredDemand
+    }
+
+    event Deposited(address indexed depositor, bytes32 indexed depositReference, uint256 amount);
+    event Proposed(
+        uint64 indexed number, int128[] table, uint128[] amounts, StageUpdate[] stages, bytes32 evidence, uint64 activeAt
+    );
+    event Cancelled(uint64 indexed number, CancelReason reason, address by, uint256 bondToChallenger);
+    /// @notice `amount` is what this claim paid; `cumulative` what the contributor has been paid in the stage ever.
+    event Claimed(
+        uint8 indexed stage, bytes32 indexed contributorId, address indexed recipient, uint128 amount, uint128 cumulative
+    );
+    event Owed(bytes32 indexed contributorId, uint256 amount);
+    event OwedWithdrawn(bytes32 indexed contributorId, address indexed recipient, uint256 amount);
+    event Demanded(uint64 indexed number, uint8 stage, uint32 index, address indexed by, uint64 activeAt);
+    event Answered(uint64 indexed number, uint8 stage, uint32 index, address indexed by);
+    event Abandoned(uint256 unallocated);
+    event Refunded(address indexed depositor, uint256 amount);
+
+    /// @notice Pulls `amount` of the token (or takes the ETH sent, which must equal it) and credits what really arrived.
+    function deposit(uint256 amount, bytes32 depositReference) external payable returns (uint256 credited);
+
+    /// @notice Posts the next settlement. The chain computes the stage amounts (Shapley values of the table).
+    /// @param table Value of each coalition of stages, in base units; index is the bit mask; table[0] is 0.
+    /// @param before The ledgers of the active settlement, as its event shows them.
+    /// @param stages What the settlement makes of each stage.
+    /// @param evidence SHA-256 of the bundle's manifest.
+    function propose(
+        int128[] calldata table,
+        Ledger[] calldata before,
+        StageProposal[] calldata stages,
+        bytes32 evidence
+    ) external payable returns (uint64 number);
+
+    /// @notice The arbiter cancels the pending settlement; the bond stays with the proposer.
+    function cancel() external;
+    /// @notice The proposer takes the bond back while nothing is pending.
+    function withdrawBond(address payable recipient) external;
+
+    /// @notice Pays what the leaf shows beyond what was paid; anybody may send it. Reverts while the id is unbound.
+    function claim(Claim calldata claim_) external returns (uint256 paid);
+    /// @notice Many claims in one call, any stages and ids; an unbound id is passed over, nothing else differs from their sequence.
+    function claimMany(Claim[] calldata claims) external returns (uint256 paid);
+    /// @notice Neighbouring leaves with one proof; unbound and empty leaves are passed over.
+    function claimRange(RangeClaim calldata range) external returns (uint256 paid);
+    /// @notice Claims of one id to another recipient: by its holder, or with the holder's EIP-712 signature
+    ///         ClaimTo(bytes32 contributorId,address recipient,uint256 nonce,uint256 deadline)
+    function claimTo(Claim[] calldata claims, address recipient, uint256 deadline, bytes calldata signature)
+        external
+        returns (uint256 paid);
+    /// @notice What a recipient refused, to an address that the holder names.
+    function withdrawOwed(bytes32 contributorId, address recipient) external returns (uint256 paid);
+
+    /// @notice Proves that at one index the pending settlement is not the old ledger plus the telescoping part.
+    function challengeTransition(
+        StageUpdate[] calldata stages,
+        uint8 stage,
+        uint32 index,
+        LeafProof calldata before,
+        LeafProof calldata afterwards,
+        WeightProof calldata weight
+    ) external;
+    /// @notice Proves that a pending ledger or weight root does not add up to its declared total.
+    function challengeTotal(StageUpdate[] calldata stages, uint8 stage, bool ofWeights, bytes calldata topNode) external;
+    /// @notice Proves that one id stands at two indices of a pending ledger.
+    function challengeDuplicate(
+        StageUpdate[] calldata stages,
+        uint8 stage,
+        bytes32 contributorId,
+        uint32 firstIndex,
+        uint128 firstCumulative,
+        bytes calldata firstProof,
+        uint32 secondIndex,
+        uint128 secondCumulative,
+        bytes calldata secondProof
+    ) external;
+    /// @notice Demands that a leaf of the pending settlement be shown; carries `demandBondWei`.
+    function demand(StageUpdate[] calldata stages, uint8 stage, uint32 index) external payable;
+    /// @notice Shows a demanded leaf, whose transition must be right; the demand's bond goes to the sender.
+    function answer(
+        StageUpdate[] calldata stages,
+        uint8 stage,
+        uint32 index,
+        LeafProof calldata before,
+        LeafProof calldata afterwards,
+        WeightProof calldata weight
+    ) external;
+    /// @notice Cancels a settlement with a demand that was not answered in time.
+    function cancelUnanswered(uint8 stage, uint32 index) external;
+    /// @notice Gives a demand's bond back after its settlement was cancelled on other grounds.
+    function reclaimDemandBond(uint64 number, uint8 stage, uint32 index) external;
+
+    /// @notice After `abandonSeconds` without an active settlement: the caller's part of what is unallocated, in proportion to deposits.
+    function refund(address depositor) external returns (uint256 amount);
+
+    function terms() external view returns (Terms memory);
+    /// @notice Latest settlement number and its status as of this block.
+    function status() external view returns (uint64 number, Status current, uint64 activeAt, uint64 activeNumber);
+    function unallocated() external view returns (uint256);
+    /// @notice Allocated by active settlements and not yet paid.
+    function unclaimed() external view returns (uint256);
+    function owed(bytes32 contributorId) external view returns (uint256);
+    function claimed(uint8 stage, bytes32 contributorId) external view returns (uint128);
+    /// @notice What a claim of a leaf with this cumulative amount would pay (the proof is not checked).
+    function claimable(uint8 stage, bytes32 contributorId, uint128 cumulative) external view returns (uint128);
+    /// @notice keccak256(root ‖ uint128 total ‖ uint8 depth) of the active and, where still valid, the previous settlement.
+    function commitments(uint8 stage) external view returns (bytes32 active, bytes32 previous);
+    function nonces(address holder) external view returns (uint256);
+}
