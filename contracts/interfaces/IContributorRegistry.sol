@@ -25,6 +25,13 @@ interface IContributorRegistry {
     function payoutOf(bytes32 contributorId) external view returns (address);
     /// @notice Who decides for the id; 0 while a named id is unbound.
     function holderOf(bytes32 contributorId) external view returns (address);
+    /// @notice Who was offered the id by a holder transfer that waits to be accepted; 0 is nobody.
+    function nextHolderOf(bytes32 contributorId) external view returns (address);
+    /// @notice The recovery under way, if `readyAt` is not 0.
+    function recovery(bytes32 contributorId) external view returns (address nextHolder, uint64 readyAt);
+    /// @notice Delay of a registrar-started recovery of this id; 0 is never.
+    function recoverySecondsOf(bytes32 contributorId) external view returns (uint32);
+    /// @notice Nonce of the next Bind or SetPayout message of a signer.
     function nonces(address signer) external view returns (uint256);
 
     /// @notice Binds a named id, once. Anybody may send it.

@@ -34,6 +34,11 @@ interface ISettlementPool {
     event OwedWithdrawn(bytes32 indexed contributorId, address indexed recipient, uint256 amount);
     event Demanded(uint64 indexed number, uint8 stage, uint32 index, address indexed by, uint64 activeAt);
     event Answered(uint64 indexed number, uint8 stage, uint32 index, address indexed by);
+    event DemandBondReturned(uint64 indexed number, uint8 stage, uint32 index, address indexed by);
+    /// @notice A bond payment that its receiver refused and can withdraw.
+    event CreditKept(address indexed receiver, uint256 amount);
+    event CreditWithdrawn(address indexed receiver, address indexed recipient, uint256 amount);
+    event BondWithdrawn(address indexed recipient, uint256 amount);
     event Abandoned(uint256 unallocated);
     event Refunded(address indexed depositor, uint256 amount);
 
@@ -55,7 +60,9 @@ interface ISettlementPool {
     /// @notice The arbiter cancels the pending settlement; the bond stays with the proposer.
     function cancel() external;
     /// @notice The proposer takes the bond back while nothing is pending.
-    function withdrawBond(address payable recipient) external;
+    function withdrawBond(address recipient) external;
+    /// @notice What a bond payment left behind because its receiver, the sender of this call, refused it.
+    function withdrawCredit(address recipient) external returns (uint256 paid);
 
     /// @notice Pays what the leaf shows beyond what was paid; anybody may send it. Reverts while the id is unbound.
     function claim(Claim calldata claim_) external returns (uint256 paid);
@@ -116,7 +123,21 @@ interface ISettlementPool {
     function terms() external view returns (Terms memory);
     /// @notice Latest settlement number and its status as of this block.
     function status() external view returns (uint64 number, Status current, uint64 activeAt, uint64 activeNumber);
+    /// @notice Status of any settlement as of this block. Numbers of cancelled settlements are not used again.
+    function statusOf(uint64 number) external view returns (Status);
+    /// @notice keccak256(abi.encode(StageUpdate[])) of the latest proposal; challenges must repeat those updates.
+    function updatesHash() external view returns (bytes32);
     function unallocated() external view returns (uint256);
+    /// @notice Revenue of the pending settlement: neither unallocated nor unclaimed.
+    function pendingRevenue() external view returns (uint256);
+    /// @notice What a depositor has deposited and not been refunded. Kept only in pools that can be abandoned.
+    function deposited(address depositor) external view returns (uint256);
+    function credits(address receiver) external view returns (uint256);
+    /// @notice Who demanded the leaf (0 is nobody) and whether the demand is still unanswered.
+    function demandOf(uint64 number, uint8 stage, uint32 index) external view returns (address by, bool open);
+    function bondHeld() external view returns (bool);
+    /// @notice Whether the pool was abandoned: no deposits and proposals any more; claims go on.
+    function closed() external view returns (bool);
     /// @notice Allocated by active settlements and not yet paid.
     function unclaimed() external view returns (uint256);
     function owed(bytes32 contributorId) external view returns (uint256);

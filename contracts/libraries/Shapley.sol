@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Telescoping} from "./Telescoping.sol";
+
+/// @title Shapley values of the stages' game, in whole units of money
+/// @dev Twin of ame.arithmetic.stage_amounts. Shapley (1953), eq. 13, times n!:
+///      n! phi_i = sum over T without i of |T|! (n-|T|-1)! (V(T+i) - V(T)).
+library Shapley {
+    /// No stage has a positive value: there is nothing to split the revenue by.
+    error NothingPositive();
+
+    /// @notice The revenue (the table's last value) split over the positive Shapley values; negative ones get zero.
+    /// @param table Value of each coalition by bit mask; 2^players values, the first 0, the last positive.
+    function amounts(int128[] calldata table, uint256 players) internal pure returns (uint128[] memory parts) {
+        int256[] memory values = numerators(table, players);
+        uint256 total;
+        for (uint256 i = 0; i < players; ++i) {
+            if (values[i] > 0) total += uint256(values[i]);
+        }
+        if (total == 0) revert NothingPositive();
+        // The table's last value is positive and below 2^127; every part is at most that.
+        uint256 revenue = uint256(int256(table[table.length - 1]));
+        parts = new uint128[](players);
+        uint256 prefix;
+        for (uint256 i = 0; i < players; ++i) {
+            if (values[i] <= 0) continue;
+            parts[i] = uint128(Telescoping.part(revenue, prefix, uint256(values[i]), total));
+            prefix += uint256(values[i]);
+        }
+    }
+
+    /// @notice Shapley values times players!. A coalition T counts for its members with weight (|T|-1)! (n-|T|)! and against
+    ///         everybody else with |T|! (n-|T|-1)!.
+    /// @dev At most 5 players: |value| <= 2^127, weights <= 24, 32 coalitions; sums stay below 2^137, so unchecked is safe.
+    function numerators(int128[] calldata table, uint256 players) internal pure returns (int256[] memory values) {
+        values = new int256[](players);
+        uint256[6] memory factorial = [uint256(1), 1, 2, 6, 24, 120];
+        unchecked {
+            for (uint256 coalition = 1; coalition < table.length; ++coalition) {
+                uint256 size = _size(coalition);
+                int256 value = table[coalition];
+                int256 gain = value * int256(factorial[size - 1] * factorial[players - size]);
+                int256 loss = size == players ? int256(0) : value * int256(factorial[size] * factorial[players - size - 1]);
+                for (uint256 i = 0; i < players; ++i) {
+                    if ((coalition >> i) & 1 == 1) values[i] += gain;
+                    else values[i] -= loss;
+                }
+            }
+        }
+    }
+
+    function _size(uint256 coalition) private pure returns (uint256 size) {
+        unchecked {
+            for (; coalition != 0; coalition &= coalition - 1) ++size;
+        }
+    }
+}

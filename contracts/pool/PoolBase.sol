@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IContributorRegistry} from "../interfaces/IContributorRegistry.sol";
+import {ISettlementPool} from "../interfaces/ISettlementPool.sol";
+import {MerkleSum} from "../libraries/MerkleSum.sol";
+import {Terms} from "../Records.sol";
+import {PoolState, PoolStateLibrary} from "./PoolState.sol";
+
+/// @title What all parts of a pool share: terms, books, the passage of time, and how money leaves
+abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    error InvalidTerms();
+    error NotPending();
+    error SettlementPending(uint64 number);
+    error NotEnoughGas(uint256 left, uint256 needed);
+    error ZeroRecipient();
+
+    uint256 internal constant MAX_STAGES = 5;
+    uint256 internal constant MAX_AMOUNT = type(uint128).max >> 1; // 2^127-1, for amounts and weights
+    /// What a receiver of ETH may use: enough for a smart wallet's proxy and event, little enough to bound a batch.
+    uint256 internal constant RECEIVER_GAS = 50_000;
+    /// Gas that must be left so that the EVM (EIP-150) really forwards RECEIVER_GAS after its fees for value and a new account.
+    uint256 internal constant GAS_TO_PAY = RECEIVER_GAS + RECEIVER_GAS / 32 + 40_000;
+
+    address internal immutable TOKEN;
+    uint8 internal immutable STAGE_COUNT;
+    address internal immutable PROPOSER;
+    address internal immutable ARBITER;
+    IContributorRegistry internal immutable REGISTRY;
+    uint32 internal immutable CHALLENGE_SECONDS;
+    uint32 internal immutable ABANDON_SECONDS;
+    uint96 internal immutable BOND_WEI;
+    uint96 internal immutable DEMAND_BOND_WEI;
+    bytes32 internal immutable TERMS_HASH;
+    uint256 internal immutable CREATED_AT;
+
+    /// PoolState in one word: see PoolStateLibrary.
+    uint256 private _state;
+    /// Deposited and not allocated.
+    uint128 internal _unallocated;
+    /// Meaningful only while a settlement is pending, or until its activation is written.
+    uint128 internal _pendingRevenue;
+    bytes32 internal _updatesHash;
+    /// Two slots, per stage keccak256(root ‖ uint128 total ‖ uint8 depth). A slot that is neither active nor a valid
+    /// previous one holds what is pending or was cancelled, and nothing can be claimed from it.
+    bytes32[MAX_STAGES][2] internal _commitments;
+    mapping(uint256 number => bool) internal _cancelled;
+    mapping(bytes32 contributorId => uint256)[MAX_STAGES] internal _claimed;
+    mapping(bytes32 contributorId => uint256) internal _owed;
+    mapping(address receiver => uint256) internal _credits;
+
+    constructor(Terms memory terms_) EIP712("AME SettlementPool", "1") {
+        if (
+            terms_.stageCount < 2 || terms_.stageCount > MAX_STAGES || terms_.proposer == address(0)
+                || terms_.challengeSeconds == 0 || terms_.registry.code.length == 0
+                || (terms_.token != address(0) && terms_.token.code.length == 0)
+        ) revert InvalidTerms();
+        TOKEN = terms_.token;
+        STAGE_COUNT = terms_.stageCount;
+        PROPOSER = terms_.proposer;
+        ARBITER = terms_.arbiter;
+        REGISTRY = IContributorRegistry(terms_.registry);
+        CHALLENGE_SECONDS = terms_.challengeSeconds;
+        ABANDON_SECONDS = terms_.abandonSeconds;
+        BOND_WEI = terms_.bondWei;
+        DEMAND_BOND_WEI = terms_.demandBondWei;
+        TERMS_HASH = terms_.termsHash;
+        CREATED_AT = block.timestamp;
+        // The first ledger of every stage: depth 1, two empty leaves, total 0.
+        bytes32 empty = MerkleSum.commitment(keccak256(new bytes(96)), 0, 1);
+        for (uint256 stage = 0; stage < terms_.stageCount; ++stage) {
+            _commitments[0][stage] = empty;
+        }
+    }
+
+    /// @inheritdoc ISettlementPool
+    function nonces(address holder) public view override(ISettlementPool, Nonces) returns (uint256) {
+        return super.nonces(holder);
+    }
+
+    /// The state as of this block: a pending settlement whose time has come, with no open demand, is active for every
+    /// reader; the next writer stores that.
+    function _load() internal view returns (PoolState memory state) {
+        state = PoolStateLibrary.unpack(_state);
+        if (state.pending && state.openDemands == 0 && block.timestamp >= state.activeAt) {
+            state.pending = false;
+            state.demanded = false;
+            state.activeSlot = !state.activeSlot;
+            state.previousValid = true;
+            state.lastActiveAt = state.activeAt;
+            state.unclaimed += _pendingRevenue; // propose has made sure that it fits
+        }
+    }
+
+    function _store(PoolState memory state) internal {
+        _state = PoolStateLibrary.pack(state);
+    }
+
+    /// When the pending settlement was proposed.
+    function _proposedAt(PoolState memory state) internal view returns (uint256) {
+        return uint256(state.activeAt) - uint256(CHALLENGE_SECONDS) * (state.demanded ? 2 : 1);
+    }
+
+    /// Cancels the pending settlement: its revenue is unallocated again, its roots are good for nothing. Does not store `state`.
+    function _cancel(PoolState memory state) internal {
+        _unallocated += _pendingRevenue;
+        _cancelled[state.number] = true;
+        state.pending = false;
+        state.demanded = false;
+        state.openDemands = 0;
+    }
+
+    /// Sends money of the pool's token. Never reverts because of the receiver.
+    function _tryPay(address recipient, uint256 amount) internal returns (bool) {
+        // All gas goes to the token: a caller who starves its transfer is left with 1/64 of that, too little to go on.
+        if (TOKEN != address(0)) return IERC20(TOKEN).trySafeTransfer(recipient, amount);
+        return _trySendEther(recipient, amount);
+    }
+
+    /// Sends money of the pool's token, or reverts.
+    function _pay(address recipient, uint256 amount) internal {
+        if (recipient == address(0)) revert ZeroRecipient();
+        if (TOKEN != address(0)) IERC20(TOKEN).safeTransfer(recipient, amount);
+        else Address.sendValue(payable(recipient), amount);
+    }
+
+    /// Sends ETH that is not the pool's token, or reverts.
+    function _sendEther(address recipient, uint256 amount) internal {
+        if (recipient == address(0)) revert ZeroRecipient();
+        Address.sendValue(payable(recipient), amount);
+    }
+
+    /// Sends ETH of a bond; what the receiver refuses is kept for it.
+    function _sendBond(address receiver, uint256 amount) internal {
+        if (amount == 0 || _trySendEther(receiver, amount)) return;
+        _credits[receiver] += amount;
+        emit CreditKept(receiver, amount);
+    }
+
+    /// RECEIVER_GAS also bounds what Solidity copies of the returned data: a "return bomb" costs its caller at most about as much again.
+    function _trySendEther(address recipient, uint256 amount) internal returns (bool sent) {
+        if (gasleft() < GAS_TO_PAY) revert NotEnoughGas(gasleft(), GAS_TO_PAY);
+        (sent,) = recipient.call{value: amount, gas: RECEIVER_GAS}("");
+    }
+}
