@@ -1,0 +1,1 @@
+"""Text-to-image on handwritten digits: six data providers, a base model, adapters and prompts."""
