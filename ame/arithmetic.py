@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import factorial
 
 from ame.errors import InputError, SignalError
@@ -12,9 +12,9 @@ from ame.errors import InputError, SignalError
 def telescoping_split(amount: int, weights: Sequence[int]) -> list[int]:
     """Split `amount` over non-negative integer `weights`; the parts sum exactly to it.
 
-    part_i = floor(A * C_(i+1) / C) - floor(A * C_i / C) with prefix sums C_i (Allen 1950s line splitting, as
-    in Bresenham 1965). Each part is within one unit of exact. Raises InputError where the weights sum to zero but
-    the amount does not.
+    part_i = floor(A * C_(i+1) / C) - floor(A * C_i / C) with prefix sums C_i (the error-carrying
+    rounding of Bresenham 1965). Each part is within one unit of exact. Raises InputError where the weights sum to
+    zero but the amount does not.
     """
     if amount < 0 or any(weight < 0 for weight in weights):
         raise InputError("expected an amount and weights of at least 0")
@@ -26,7 +26,7 @@ def telescoping_split(amount: int, weights: Sequence[int]) -> list[int]:
             )
         return [0] * len(weights)
     ends = [amount * prefix // total for prefix in accumulate(weights, initial=0)]
-    return [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def shapley_numerators(table: Sequence[int]) -> list[int]:

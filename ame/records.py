@@ -89,7 +89,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Shares:
-    """Border noun of Attribution. `table` is V in money; `asset_weights` per stage in base units x 10^6, rounded down."""
+    """Border noun of Attribution: `table` is V in money; weights in base units x 10^6, rounded down."""
 
     stages: tuple[str, ...]
     table: tuple[int, ...]
@@ -120,7 +120,7 @@ class AllocationLine(NamedTuple):
 
 @dataclass(frozen=True)
 class Allocation:
-    """Border noun of Mapping: per stage the weight of each contributor, in base units x 10^6, each id once."""
+    """Border noun of Mapping: per stage each contributor's weight, in base units x 10^6."""
 
     stages: tuple[str, ...]
     table: tuple[int, ...]
@@ -188,7 +188,7 @@ class Claim(NamedTuple):
     """Twin of Claim in contracts/Records.sol."""
 
     stage: int
-    index: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index(), which nobody needs here
     contributor_id: bytes
     cumulative: int
     proof: bytes

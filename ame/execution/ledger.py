@@ -57,11 +57,10 @@ class StageLedger:
             line.contributor_id for line in lines if line.contributor_id not in self.index_of
         )
         weights = tuple(weight_of.get(contributor_id, 0) for contributor_id in ids)
-        parts = telescoping_split(amount, weights)
-        before = self.cumulatives + (0,) * (len(ids) - len(self.ids))
-        after = tuple(map(int.__add__, before, parts))
         depth = max(self.depth, depth_for(len(ids)))
-        return StageLedger(ids, after, depth), StageWeights(weights, depth)
+        step = StageWeights(weights, depth)
+        before = self.cumulatives + (0,) * (len(ids) - len(self.ids))
+        return StageLedger(ids, tuple(map(int.__add__, before, step.parts(amount))), depth), step
 
     def claim(self, stage: int, contributor_id: bytes) -> Claim:
         """What a contributor sends to be paid. Raises InputError for an id that the ledger does not know."""
@@ -98,6 +97,10 @@ class StageWeights:
     def tree(self) -> SumTree:
         """A sum tree whose leaves have hash 0."""
         return SumTree.build([(bytes(32), weight) for weight in self.weights], self.depth)
+
+    def parts(self, amount: int) -> list[int]:
+        """What each leaf gets of the stage's amount."""
+        return telescoping_split(amount, self.weights)
 
     def weight_proof(self, index: int) -> WeightProof:
         """The weight at an index, opened for a fraud proof."""
