@@ -15,12 +15,14 @@ _PKH = re.compile(r"did:pkh:eip155:[1-9][0-9]*:(0x[0-9a-fA-F]{40})")
 
 
 def escaped(text: object) -> str:
-    """`text` as printable ASCII: what looks like another letter, turns the direction or hides is shown as its code."""
+    """`text` as printable ASCII: what looks like another letter, turns the direction or hides is shown as
+    its code."""
     return ascii(str(text))[1:-1]
 
 
 def check_name(name: object, what: str) -> str:
-    """Refuse a name that another could be mistaken for: only printable ASCII without blanks (UTS 39, ASCII-only).
+    """Refuse a name that another could be mistaken for: only printable ASCII without blanks (UTS 39, ASCII-
+    only).
 
     Hugging Face, GitHub and DIDs use nothing else.
     """
@@ -38,16 +40,18 @@ def check_name(name: object, what: str) -> str:
 
 def check_path(path: object, what: str) -> str:
     """Refuse a path that could leave its folder: absolute, with `..`, a backslash, a drive or empty parts."""
-    text = check_name(path, what)
-    parts = text.split("/")
-    if "\\" in text or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
-        raise InputError(f"{what}: expected a path inside its folder (a/b/c, no ..), got {text!r}")
+    text = check_asset_id(path, what)
+    if ":" in text.partition("/")[0]:
+        raise InputError(f"{what}: expected a path inside its folder (a/b/c), got {text!r}")
     return text
 
 
 def check_asset_id(name: object, what: str) -> str:
-    """An asset id is a name that is also safe as a path: `digits/zeros-and-ones`."""
-    return check_path(name, what)
+    """An asset id is a name whose parts between slashes lead nowhere else: `digits/zeros-and-ones`."""
+    text = check_name(name, what)
+    if "\\" in text or any(part in ("", ".", "..") for part in text.split("/")):
+        raise InputError(f"{what}: expected a/b/c without empty parts, `.`, `..` or backslash, got {text!r}")
+    return text
 
 
 def namespace_of(name: str) -> str:
@@ -59,7 +63,8 @@ def namespace_of(name: str) -> str:
 
 
 def contributor_id(name: str, wallet: str | None, registrars: Mapping[str, str]) -> bytes:
-    """Where a contributor's money waits: her wallet, the account of a did:pkh, or the id her registrar vouches for."""
+    """Where a contributor's money waits: her wallet, the account of a did:pkh, or the id her registrar
+    vouches for."""
     pkh = _PKH.fullmatch(name)
     if pkh:
         address = check_address(pkh[1], "did:pkh")

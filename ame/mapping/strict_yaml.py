@@ -1,6 +1,8 @@
-"""YAML and JSON from strangers, read strictly: no duplicate keys, aliases, tags or surprises, and errors with their line.
+"""YAML and JSON from strangers, read strictly: no duplicate keys, aliases, tags or surprises, and errors
+with their line.
 
-Plain scalars follow YAML's JSON schema (1.2, section 10.2): null, true, false and integers; everything else is text. So a
+Plain scalars follow YAML's JSON schema (1.2, section 10.2): null, true, false and integers; everything else
+is text. So a
 licence `no` stays text, `1_000` is no number, and a time keeps its zone until somebody parses it.
 """
 
@@ -69,7 +71,7 @@ def _parse_json(text: str, file: object) -> Any:
         if len(result) != len(pairs):
             names = [key for key, _ in pairs]
             key = next(name for name in names if names.count(name) > 1)
-            raise _Repeated(key)
+            raise _RepeatedError(key)
         return result
 
     def refuse(constant: str) -> NoReturn:
@@ -79,14 +81,14 @@ def _parse_json(text: str, file: object) -> Any:
         return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise FileError(f"expected JSON: {error.msg}", file=file, line=error.lineno) from error
-    except _Repeated as error:
+    except _RepeatedError as error:
         line = next((line for path, line in _repeated(text) if path[-1] == error.key), None)
         raise FileError("the key is given twice", file=file, line=line, field=error.key) from error
     except RecursionError as error:
         raise FileError(f"expected at most {MAX_DEPTH} levels", file=file) from error
 
 
-class _Repeated(ValueError):
+class _RepeatedError(ValueError):
     """A key that occurs twice in one JSON object."""
 
     def __init__(self, key: str) -> None:
@@ -106,14 +108,15 @@ def _parse_yaml(text: str, file: object, first_line: int) -> Any:
     container: Any = None
     key: Any = _NO_KEY
     try:
+        event: Any
         for event in yaml.parse(text, Loader=_LOADER):
             kind = type(event)
             if kind is yaml.ScalarEvent:
-                if event.tag is not None and not event.implicit[1]:
+                if event.tag is not None:
                     fail(f"expected plain data, got the tag {event.tag!r}", event.start_mark)
                 if event.anchor is not None:
                     fail(f"anchors are not allowed: &{event.anchor}", event.start_mark)
-                value = _scalar(event.value) if event.implicit[0] and event.style is None else event.value
+                value = _scalar(event.value) if event.implicit[0] else event.value
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 if event.anchor is not None:
                     fail(f"anchors are not allowed: &{event.anchor}", event.start_mark)
@@ -178,6 +181,7 @@ def _walk(text: str) -> Iterator[tuple[FieldPath, int]]:
     """(path, line) of every value, in the order of the text; a mapping's value has the line of its key."""
     stack: list[list[Any]] = []  # [next list index or waiting key, is list]
     path: list[Step] = []
+    event: Any
     for event in yaml.parse(text, Loader=_LOADER):
         kind = type(event)
         if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:

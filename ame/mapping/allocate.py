@@ -1,0 +1,157 @@
+"""Shares + rights at a time -> Allocation: whose money each stage's weights are, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from ame.arithmetic import telescoping_split
+from ame.errors import InputError, InternalError
+from ame.mapping.conflicts import Conflict, find_conflicts
+from ame.mapping.lineage_pay import Receipts, flow
+from ame.mapping.rights import Rights, holdings_at
+from ame.records import MICRO, Allocation, AllocationLine, Shares
+
+REASONS_SHOWN = 8
+
+
+class _Part(NamedTuple):
+    """One contributor's part of what one asset's holders get."""
+
+    contributor: str
+    weight: int
+    reason: str
+
+
+def allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
+    """Split every stage's weights among the holders at the time `at`.
+
+    Lines are sorted by contributor id, each id once per stage; per stage they sum exactly to the shares'
+    weights.
+    InputError where an asset is unknown, stands in another stage or has no holder yet, or a licence forbids
+    the payment.
+    """
+    if at.tzinfo is None:
+        raise InputError(f"allocate: at: expected a time with its zone, got {at.isoformat()}")
+    used = [asset for weights in shares.asset_weights for asset in weights]
+    for stage, weights in zip(shares.stages, shares.asset_weights, strict=True):
+        _check_stage(stage, weights, rights)
+    held = _held_back(find_conflicts(rights, used), rights)
+    lines = tuple(
+        _stage_lines(stage, weights, rights, held, at)
+        for stage, weights in zip(shares.stages, shares.asset_weights, strict=True)
+    )
+    paid = {line.contributor_id for stage_lines in lines for line in stage_lines}
+    by_id: dict[bytes, str] = {}
+    for contributor in rights.contributors.values():
+        if contributor.id in paid:
+            by_id.setdefault(contributor.id, contributor.name)
+    return Allocation(shares.stages, shares.table, lines, by_id)
+
+
+def _check_stage(stage: str, weights: Mapping[str, int], rights: Rights) -> None:
+    for asset in weights:
+        if asset not in rights.assets:
+            raise InputError(
+                f"{rights.file}: expected the rights to the asset {asset!r} ({stage}), found none"
+            )
+        if rights.assets[asset].stage != stage:
+            raise rights.asset_error(
+                asset, f"expected the stage {stage}, where it was measured, got {rights.assets[asset].stage}"
+            )
+
+
+def _held_back(conflicts: Iterable[Conflict], rights: Rights) -> dict[str, tuple[str, str]]:
+    """Asset -> (contributor of the reserve, why); refused conflicts end here."""
+    held: dict[str, tuple[str, str]] = {}
+    for conflict in conflicts:
+        policy = rights.policies[conflict.kind]
+        if policy.action == "refuse":
+            raise rights.asset_error(conflict.asset, f"{conflict} (policy: refuse)")
+        if policy.reserve is not None:
+            held.setdefault(
+                conflict.asset,
+                (rights.reserves[policy.reserve], f"held in reserve {policy.reserve}: {conflict}"),
+            )
+    return held
+
+
+def _stage_lines(
+    stage: str,
+    weights: Mapping[str, int],
+    rights: Rights,
+    held: Mapping[str, tuple[str, str]],
+    at: datetime,
+) -> tuple[AllocationLine, ...]:
+    total = sum(weights.values())
+    parts_of: dict[bytes, list[_Part]] = {}
+    for asset, receipts in flow(weights, rights).items():
+        for part in _parts(stage, asset, receipts, total, rights, held, at):
+            parts_of.setdefault(rights.contributors[part.contributor].id, []).append(part)
+    lines = tuple(
+        AllocationLine(
+            contributor_id, sum(part.weight for part in parts), tuple(part.reason for part in parts)
+        )
+        for contributor_id, parts in sorted(parts_of.items())
+    )
+    if sum(line.weight for line in lines) != total:
+        raise InternalError(f"{stage}: {sum(line.weight for line in lines)} of {total} allocated")
+    return lines
+
+
+def _parts(
+    stage: str,
+    asset: str,
+    receipts: Receipts,
+    total: int,
+    rights: Rights,
+    held: Mapping[str, tuple[str, str]],
+    at: datetime,
+) -> list[_Part]:
+    source = f"{units(receipts.kept)} for {asset} ({_sources(stage, receipts, total)})"
+    if rights.assets[asset].contested:
+        if rights.escrow is None:
+            raise rights.asset_error(asset, "is contested: expected an escrow reserve in the rights file")
+        why = f"{units(receipts.kept)} because {source} x held in escrow {rights.escrow}: the content is contested"
+        return [_Part(rights.reserves[rights.escrow], receipts.kept, why)]
+    if asset in held:
+        reserve, why = held[asset]
+        return [_Part(reserve, receipts.kept, f"{units(receipts.kept)} because {source} x {why}")]
+    holdings = holdings_at(rights.assets[asset], at)
+    if not holdings:
+        raise rights.asset_error(asset, f"nobody holds it at {at.isoformat()}")
+    parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
+    return [
+        _Part(
+            holding.contributor, part, f"{units(part)} because split {percent(holding.ppm, 10**6)} x {source}"
+        )
+        for holding, part in zip(holdings, parts, strict=True)
+    ]
+
+
+def _sources(stage: str, receipts: Receipts, total: int) -> str:
+    """`41.2 % of fine_tuning, and 3.5 as 5 % upstream (absolute) from acme/lora`"""
+    texts = []
+    for source in sorted(receipts.sources, key=lambda source: (source.child is not None, -source.weight)):
+        if source.child is None:
+            texts.append(f"{percent(source.weight, total)} of {stage}")
+        else:
+            upstream = f"{percent(source.ppm, 10**6)} upstream ({source.scope}) from {source.child}"
+            texts.append(f"{units(source.weight)} as {upstream}")
+        if len(texts) == REASONS_SHOWN:
+            break
+    more = len(receipts.sources) - len(texts)
+    return ", and ".join(texts or [f"0 % of {stage}"]) + (f", and from {more} more" if more else "")
+
+
+def units(weight: int) -> str:
+    """`12.000345`: a weight in base units."""
+    return f"{weight // MICRO}.{weight % MICRO:06}".rstrip("0").rstrip(".")
+
+
+def percent(part: int, whole: int) -> str:
+    """`41.2 %`, rounded down to six digits after the point; 0 of 0 is 0 %."""
+    micro = part * 10**8 // whole if whole else 0
+    digits = f"{micro // 10**6}.{micro % 10**6:06}".rstrip("0").rstrip(".")
+    return f"{digits} %"
