@@ -64,6 +64,7 @@ class Bundle:
     measurements: Mapping[str, Measurement]
     shares: Shares
     rights: bytes  # the rights file, byte for byte
+    at: datetime  # as of when the rights were read
     allocation: Allocation
     previous: str | None  # SHA-256 of the previous bundle's manifest
 
@@ -95,6 +96,7 @@ def encode_parts(bundle: Bundle) -> dict[str, bytes]:
                     "decimals": bundle.token.decimals,
                 },
                 "terms": _terms_to_json(bundle.terms),
+                "rights_at": canonical_time(bundle.at),
             }
         ),
         "usage.jsonl": _lines(
@@ -294,6 +296,7 @@ def _decode(manifest: Mapping[str, Any], parts: Mapping[str, bytes], folder: Pat
             tuple({a: int(w) for a, w in weights_.items()} for weights_ in shares["asset_weights"]),
         ),
         rights=_part(parts, "rights.yaml", folder),
+        at=datetime.fromisoformat(head["rights_at"]),
         allocation=Allocation(stages, table, tuple(tuple(rows[stage]) for stage in stages), names),
         previous=manifest["previous"],
     )

@@ -46,6 +46,7 @@ def settle(epoch: Epoch) -> Bundle:
         measurements=epoch.measurements,
         shares=shares,
         rights=epoch.rights,
+        at=epoch.at,
         allocation=allocation,
         previous=epoch.previous,
     )
