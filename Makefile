@@ -1,0 +1,78 @@
+# One word each; every target first sets up what it needs (a moment when nothing has changed).
+# HOME and the XDG folders point into .cache/home for everything but set-up: Foundry, browsers and others write there.
+# Set-up reads pip's and npm's configuration from the real HOME and writes nothing to it.
+
+USER_HOME := $(HOME)
+USER_CONFIG := $(XDG_CONFIG_HOME)
+INSIDE := $(CURDIR)/.cache/home
+
+export HOME := $(INSIDE)
+export XDG_CACHE_HOME := $(INSIDE)/.cache
+export XDG_CONFIG_HOME := $(INSIDE)/.config
+export XDG_DATA_HOME := $(INSIDE)/.local/share
+export XDG_STATE_HOME := $(INSIDE)/.local/state
+export APE_DATA_FOLDER := $(CURDIR)/.ape
+export SOLCX_BINARY_PATH := $(CURDIR)/.cache/solcx
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.cache/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export npm_config_cache := $(CURDIR)/.cache/npm
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+FORGE := .cache/bin/forge
+PORT ?= 8545
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test test-pure test-contracts test-chain test-deep lint gas vectors artifacts bench devnet clean setup
+.NOTPARALLEL:
+
+setup: ## Python and npm packages and the Solidity compiler, all inside this folder
+	@command -v python3 >/dev/null || { echo "AME needs Python 3.11, 3.12 or 3.13: python3 was not found on the PATH." >&2; exit 1; }
+	@env -u VIRTUAL_ENV $(if $(USER_CONFIG),XDG_CONFIG_HOME="$(USER_CONFIG)",-u XDG_CONFIG_HOME) HOME="$(USER_HOME)" python3 scripts/setup.py
+	@mkdir -p "$(INSIDE)"
+
+demo: setup ## the whole story on the embedded chain
+	.venv/bin/ame demo $(ARGS)
+
+test: lint test-contracts test-pure test-chain ## everything but the long runs; ends with pytest's own summary
+
+test-pure: setup ## no chain, no browser: seconds
+	$(PYTEST) -p no:ape_test -m "not chain and not browser and not deep" $(ARGS)
+
+test-contracts: setup ## Solidity tests, and the gas figures against tests/gas
+	FORGE_SNAPSHOT_CHECK=true $(FORGE) test
+
+test-chain: setup
+	$(PYTEST) -m "(chain or browser) and not deep" $(ARGS)
+
+test-deep: setup ## long fuzzing and simulations
+	FOUNDRY_PROFILE=deep $(FORGE) test
+	$(PYTEST) -m deep $(ARGS)
+
+lint: setup ## style, types, Solidity format, static analysis
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	$(FORGE) fmt --check
+	$(FORGE) build --build-info --quiet
+	.venv/bin/slither . --ignore-compile --foundry-out-directory .build/forge/out
+
+gas: setup ## writes tests/gas again and shows what changed
+	$(FORGE) test --match-path 'tests/contracts/Gas.t.sol'
+	@git --no-pager diff --stat -- tests/gas
+
+vectors: setup ## writes the committed test vectors again
+	$(PYTHON) scripts/vectors.py
+
+artifacts: setup ## freezes ABI and bytecode of the shipped contracts for the wheel
+	$(PYTHON) scripts/freeze_artifacts.py
+
+bench: setup ## side by side with peers
+	$(PYTHON) -m benchmarks $(ARGS)
+
+devnet: setup ## anvil with its state kept in .state/anvil.json; PORT=8545
+	@mkdir -p .state
+	@exec .cache/bin/anvil --state .state/anvil.json --chain-id 31337 --port $(PORT) --hardfork prague $(ARGS)
+
+clean: ## what was built; keeps the packages, the compiler and the chain's state
+	rm -rf .build out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis crytic-export
