@@ -56,29 +56,11 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
         bytes calldata registrarSignature,
         bytes calldata holderSignature
     ) external returns (bytes32 contributorId) {
+        _checkFree(namedId(registrar, externalIdHash));
+        _checkVouch(registrar, externalIdHash, holder, recoverySeconds, vouchDeadline, registrarSignature);
         contributorId = namedId(registrar, externalIdHash);
-        if (_isAccountId(contributorId)) revert InvalidNamedId(contributorId);
-        if (_bindings[contributorId].holder != address(0)) revert AlreadyBound(contributorId);
-        if (registrar == address(0) || holder == address(0) || payout == address(0)) revert ZeroAddress();
-        // A vouch needs no nonce: its name binds once.
-        _checkSignature(
-            registrar,
-            keccak256(abi.encode(VOUCH_TYPEHASH, externalIdHash, holder, recoverySeconds, vouchDeadline)),
-            vouchDeadline,
-            registrarSignature
-        );
-        _checkSignature(
-            holder,
-            keccak256(
-                abi.encode(
-                    BIND_TYPEHASH, contributorId, holder, payout, recoverySeconds, _useNonce(holder), bindDeadline
-                )
-            ),
-            bindDeadline,
-            holderSignature
-        );
-        _bindings[contributorId] = Binding(holder, recoverySeconds, registrar, address(0));
-        _payout[contributorId] = payout;
+        _checkConsent(contributorId, holder, payout, recoverySeconds, bindDeadline, holderSignature);
+        _bind(contributorId, Binding(holder, recoverySeconds, registrar, address(0)), payout);
         emit Bound(contributorId, registrar, holder, externalIdHash, payout, recoverySeconds);
     }
 
@@ -193,6 +175,45 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
         if (payout == address(0)) revert ZeroAddress();
         _payout[contributorId] = payout;
         emit PayoutChanged(contributorId, payout);
+    }
+
+    function _bind(bytes32 contributorId, Binding memory binding, address payout) private {
+        if (binding.holder == address(0) || payout == address(0)) revert ZeroAddress();
+        _bindings[contributorId] = binding;
+        _payout[contributorId] = payout;
+    }
+
+    function _checkFree(bytes32 contributorId) private view {
+        if (_isAccountId(contributorId)) revert InvalidNamedId(contributorId);
+        if (_bindings[contributorId].holder != address(0)) revert AlreadyBound(contributorId);
+    }
+
+    /// The registrar's signature. It needs no nonce: a name binds once.
+    function _checkVouch(
+        address registrar,
+        bytes32 externalIdHash,
+        address holder,
+        uint32 recoverySeconds,
+        uint256 deadline,
+        bytes calldata signature
+    ) private view {
+        bytes32 structHash = keccak256(abi.encode(VOUCH_TYPEHASH, externalIdHash, holder, recoverySeconds, deadline));
+        _checkSignature(registrar, structHash, deadline, signature);
+    }
+
+    /// The holder's signature; uses up the nonce.
+    function _checkConsent(
+        bytes32 contributorId,
+        address holder,
+        address payout,
+        uint32 recoverySeconds,
+        uint256 deadline,
+        bytes calldata signature
+    ) private {
+        bytes32 structHash = keccak256(
+            abi.encode(BIND_TYPEHASH, contributorId, holder, payout, recoverySeconds, _useNonce(holder), deadline)
+        );
+        _checkSignature(holder, structHash, deadline, signature);
     }
 
     function _checkHolder(bytes32 contributorId) private view {

@@ -38,40 +38,32 @@ contract SettlementPool is Deposits, Claims, Challenges {
         StageProposal[] calldata stages,
         bytes32 evidence
     ) external payable nonReentrant returns (uint64 number) {
-        if (msg.sender != PROPOSER) revert NotProposer(msg.sender);
-        PoolState memory state = _load();
-        if (state.closed) revert PoolClosed();
-        if (state.pending) revert SettlementPending(state.number);
-        uint256 bond = state.bondHeld ? 0 : BOND_WEI;
-        if (msg.value != bond) revert WrongBond(msg.value, bond);
-
+        PoolState state = _loadForProposal();
         uint128[] memory amounts = _amounts(state, table);
         StageUpdate[] memory updates = _updates(state, before, stages, amounts);
 
-        _allocate(state, uint128(table[table.length - 1])); // _amounts has checked that it is positive
-        number = state.number;
+        state = _allocate(state, table);
+        number = state.number();
         _updatesHash = keccak256(abi.encode(updates));
-        emit Proposed(number, table, amounts, updates, evidence, state.activeAt);
+        emit Proposed(number, table, amounts, updates, evidence, state.activeAt());
     }
 
     /// @inheritdoc ISettlementPool
     function cancel() external nonReentrant {
         if (msg.sender != ARBITER) revert NotArbiter(msg.sender);
-        PoolState memory state = _load();
-        if (!state.pending) revert NotPending();
-        _cancel(state);
-        _store(state);
-        emit Cancelled(state.number, CancelReason.Arbiter, msg.sender, 0);
+        PoolState state = _load();
+        if (!state.pending()) revert NotPending();
+        _store(_cancel(state));
+        emit Cancelled(state.number(), CancelReason.Arbiter, msg.sender, 0);
     }
 
     /// @inheritdoc ISettlementPool
     function withdrawBond(address recipient) external nonReentrant {
         if (msg.sender != PROPOSER) revert NotProposer(msg.sender);
-        PoolState memory state = _load();
-        if (state.pending) revert SettlementPending(state.number);
-        if (!state.bondHeld) revert BondNotHeld();
-        state.bondHeld = false;
-        _store(state);
+        PoolState state = _load();
+        if (state.pending()) revert SettlementPending(state.number());
+        if (!state.bondHeld()) revert BondNotHeld();
+        _store(state.withoutBond());
         emit BondWithdrawn(recipient, BOND_WEI);
         _sendEther(recipient, BOND_WEI);
     }
@@ -94,10 +86,10 @@ contract SettlementPool is Deposits, Claims, Challenges {
 
     /// @inheritdoc ISettlementPool
     function status() external view returns (uint64 number, Status current, uint64 activeAt, uint64 activeNumber) {
-        PoolState memory state = _load();
-        number = state.number;
+        PoolState state = _load();
+        number = state.number();
         current = _status(state, number);
-        activeAt = state.pending ? state.activeAt : state.lastActiveAt;
+        activeAt = state.pending() ? state.activeAt() : state.lastActiveAt();
         activeNumber = number;
         while (activeNumber != 0 && _status(state, activeNumber) != Status.Active) --activeNumber;
     }
@@ -114,12 +106,12 @@ contract SettlementPool is Deposits, Claims, Challenges {
 
     /// @inheritdoc ISettlementPool
     function pendingRevenue() external view returns (uint256) {
-        return _load().pending ? _pendingRevenue : 0;
+        return _load().pending() ? _pendingRevenue : 0;
     }
 
     /// @inheritdoc ISettlementPool
     function unclaimed() external view returns (uint256) {
-        return _load().unclaimed;
+        return _load().unclaimed();
     }
 
     /// @inheritdoc ISettlementPool
@@ -129,35 +121,45 @@ contract SettlementPool is Deposits, Claims, Challenges {
 
     /// @inheritdoc ISettlementPool
     function bondHeld() external view returns (bool) {
-        return _load().bondHeld;
+        return _load().bondHeld();
     }
 
     /// @inheritdoc ISettlementPool
     function closed() external view returns (bool) {
-        return _load().closed;
+        return _load().closed();
     }
 
     /// @inheritdoc ISettlementPool
     function commitments(uint8 stage) external view returns (bytes32 active, bytes32 previous) {
-        PoolState memory state = _load();
-        uint256 slot = state.activeSlot ? 1 : 0;
+        PoolState state = _load();
+        uint256 slot = state.activeSlot();
         active = _commitments[slot][stage];
-        if (state.previousValid) previous = _commitments[1 - slot][stage];
+        if (state.previousValid()) previous = _commitments[1 - slot][stage];
+    }
+
+    /// The state, after everything that forbids a proposal at this time or of this sender.
+    function _loadForProposal() private view returns (PoolState state) {
+        if (msg.sender != PROPOSER) revert NotProposer(msg.sender);
+        state = _load();
+        if (state.closed()) revert PoolClosed();
+        if (state.pending()) revert SettlementPending(state.number());
+        uint256 bond = state.bondHeld() ? 0 : BOND_WEI;
+        if (msg.value != bond) revert WrongBond(msg.value, bond);
     }
 
     /// The stages' amounts, after everything that could be wrong with the table.
-    function _amounts(PoolState memory state, int128[] calldata table) private view returns (uint128[] memory) {
+    function _amounts(PoolState state, int128[] calldata table) private view returns (uint128[] memory) {
         if (table.length != 1 << STAGE_COUNT || table[0] != 0 || table[table.length - 1] <= 0) revert InvalidTable();
         uint256 revenue = uint128(table[table.length - 1]);
         if (revenue > _unallocated) revert ExceedsUnallocated(revenue, _unallocated);
         // `unclaimed` must hold it on activation.
-        SafeCast.toUint128(state.unclaimed + revenue);
+        SafeCast.toUint128(state.unclaimed() + revenue);
         return Shapley.amounts(table, STAGE_COUNT);
     }
 
     /// What the settlement does to each stage, checked against the active ledgers, and written to the slot that is not active.
     function _updates(
-        PoolState memory state,
+        PoolState state,
         Ledger[] calldata before,
         StageProposal[] calldata stages,
         uint128[] memory amounts
@@ -165,7 +167,7 @@ contract SettlementPool is Deposits, Claims, Challenges {
         if (before.length != STAGE_COUNT) revert WrongStageCount(before.length, STAGE_COUNT);
         if (stages.length != STAGE_COUNT) revert WrongStageCount(stages.length, STAGE_COUNT);
         updates = new StageUpdate[](STAGE_COUNT);
-        uint256 slot = state.activeSlot ? 1 : 0;
+        uint256 slot = state.activeSlot();
         for (uint8 i = 0; i < STAGE_COUNT; ++i) {
             if (MerkleSum.commitment(before[i].root, before[i].total, before[i].depth) != _commitments[slot][i]) {
                 revert WrongLedger(i);
@@ -195,22 +197,20 @@ contract SettlementPool is Deposits, Claims, Challenges {
     }
 
     /// Moves the revenue from unallocated to pending and starts the challenge period.
-    function _allocate(PoolState memory state, uint128 revenue) private {
+    function _allocate(PoolState state, int128[] calldata table) private returns (PoolState) {
+        uint128 revenue = uint128(table[table.length - 1]); // _amounts has checked that it is positive
         _unallocated -= revenue;
         _pendingRevenue = revenue;
-        state.number += 1;
-        state.pending = true;
-        state.previousValid = false;
-        state.bondHeld = true;
         // There must be room for a demand's delay as well, or demands could not be made.
         SafeCast.toUint32(block.timestamp + 2 * uint256(CHALLENGE_SECONDS));
-        state.activeAt = uint32(block.timestamp + CHALLENGE_SECONDS);
+        state = state.proposed(uint32(block.timestamp + CHALLENGE_SECONDS));
         _store(state);
+        return state;
     }
 
-    function _status(PoolState memory state, uint64 number) private view returns (Status) {
-        if (number == 0 || number > state.number) return Status.None;
+    function _status(PoolState state, uint64 number) private view returns (Status) {
+        if (number == 0 || number > state.number()) return Status.None;
         if (_cancelled[number]) return Status.Cancelled;
-        return state.pending && number == state.number ? Status.Pending : Status.Active;
+        return state.pending() && number == state.number() ? Status.Pending : Status.Active;
     }
 }

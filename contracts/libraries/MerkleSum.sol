@@ -42,21 +42,26 @@ library MerkleSum {
         returns (bytes32 root, uint256 total, uint256 depth)
     {
         depth = proof.length / NODE_BYTES;
-        if (proof.length != depth * NODE_BYTES || depth > MAX_DEPTH || index >> depth != 0) revert MalformedProof();
+        if (depth == 0 || depth > MAX_DEPTH || proof.length != depth * NODE_BYTES || index >> depth != 0) {
+            revert MalformedProof();
+        }
         assembly ("memory-safe") {
-            let m := mload(0x40) // 112 bytes of free memory: two nodes, and 16 bytes that the last mstore spills
+            // Both children lie at 0..95, over the free memory pointer, which is put back; what the second mstore spills
+            // beyond them are zeros in the zero slot.
+            let free := mload(0x40)
             root := leaf
-            total := and(sum, 0xffffffffffffffffffffffffffffffff)
-            let at := proof.offset
-            for { let end := add(at, proof.length) } lt(at, end) { at := add(at, 48) } {
-                let own := mul(48, and(index, 1)) // right child: after its sibling
-                mstore(add(m, own), root)
-                mstore(add(m, add(own, 32)), shl(128, total))
-                calldatacopy(add(m, sub(48, own)), at, 48)
-                root := keccak256(m, 96)
-                total := add(total, shr(128, calldataload(add(at, 32))))
+            total := sum
+            let next := proof.offset
+            for { let end := add(next, proof.length) } lt(next, end) { next := add(next, 48) } {
+                let own := mul(48, and(index, 1)) // a right child stands after its sibling
+                mstore(own, root)
+                mstore(add(own, 32), shl(128, total))
+                calldatacopy(sub(48, own), next, 48)
+                root := keccak256(0, 96)
+                total := add(total, shr(128, calldataload(add(next, 32))))
                 index := shr(1, index)
             }
+            mstore(0x40, free)
         }
         // Sums only grow on the way up and 33 of them stay below 2^134: one look at the end finds any overflow of 128 bits.
         if (total > type(uint128).max) revert MalformedProof();
@@ -64,8 +69,8 @@ library MerkleSum {
 
     /// @notice Sum of all leaves before `index`: its left siblings. Meaningful only for a proof that `climb` accepted.
     function prefixSum(uint256 index, bytes calldata proof) internal pure returns (uint256 sum) {
-        for (uint256 at = 32; index != 0; at += NODE_BYTES) {
-            if (index & 1 == 1) sum += uint128(bytes16(proof[at:at + 16]));
+        for (uint256 offset = 32; index != 0; offset += NODE_BYTES) {
+            if (index & 1 == 1) sum += uint128(bytes16(proof[offset:offset + 16]));
             index >>= 1;
         }
     }
@@ -84,53 +89,78 @@ library MerkleSum {
         if (count == 0 || count != cumulatives.length || depth > MAX_DEPTH || first + count > 1 << depth) {
             revert MalformedProof();
         }
-        bool wrong;
+        uint256 nodes = _packLeaves(ids, cumulatives, depth * NODE_BYTES);
+        return _fold(nodes, nodes + count * NODE_BYTES, first, first + count - 1, depth, proof);
+    }
+
+    /// Packed leaves side by side in memory, with `headroom` bytes before and 64 behind.
+    function _packLeaves(bytes32[] calldata ids, uint128[] calldata cumulatives, uint256 headroom)
+        private
+        pure
+        returns (uint256 nodes)
+    {
+        uint256 excess; // bits above 128 of any amount
         assembly ("memory-safe") {
-            // Packed nodes of one level stand side by side, so two children are their parent's preimage. Each level is
-            // written over the one below it; a left sibling goes into the 48 bytes before it, at most one per level.
-            let base := add(mload(0x40), mul(depth, 48))
-            let excess := 0 // bits above 128 of any sum
-            let node := base
-            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
-                let id := calldataload(add(ids.offset, shl(5, i)))
-                let cumulative := calldataload(add(cumulatives.offset, shl(5, i)))
+            nodes := add(mload(0x40), headroom)
+            let node := nodes
+            let offset := cumulatives.offset
+            for { let next := ids.offset let end := add(next, shl(5, ids.length)) } lt(next, end) {
+                next := add(next, 32)
+            } {
+                let id := calldataload(next)
+                let cumulative := calldataload(offset)
                 excess := or(excess, shr(128, cumulative))
                 mstore(node, id)
                 mstore(add(node, 32), shl(128, cumulative))
                 if or(id, cumulative) { mstore(node, keccak256(node, 48)) }
                 node := add(node, 48)
+                offset := add(offset, 32)
             }
-            let at := proof.offset
-            let last := add(first, sub(count, 1))
+            mstore(0x40, and(add(node, 95), not(31)))
+        }
+        if (excess != 0) revert MalformedProof();
+    }
+
+    /// Folds the packed nodes at first..last, which stand from `nodes` to `end`, level by level up to the root.
+    /// @dev Packed children side by side are their parent's preimage. Each level is written over the one below it. A left
+    ///      sibling goes into the 48 bytes before it, at most one per level; a right sibling behind it.
+    function _fold(uint256 nodes, uint256 end, uint256 first, uint256 last, uint256 depth, bytes calldata proof)
+        private
+        pure
+        returns (bytes32 root, uint256 total)
+    {
+        uint256 excess; // bits above 128 of any sum
+        assembly ("memory-safe") {
             for {} depth { depth := sub(depth, 1) } {
                 if and(first, 1) {
-                    base := sub(base, 48)
-                    calldatacopy(base, at, 48)
-                    at := add(at, 48)
+                    nodes := sub(nodes, 48)
+                    calldatacopy(nodes, proof.offset, 48)
+                    proof.offset := add(proof.offset, 48)
+                    proof.length := sub(proof.length, 48)
                 }
                 if iszero(and(last, 1)) {
-                    calldatacopy(node, at, 48)
-                    at := add(at, 48)
-                    node := add(node, 48)
+                    calldatacopy(end, proof.offset, 48)
+                    proof.offset := add(proof.offset, 48)
+                    proof.length := sub(proof.length, 48)
+                    end := add(end, 48)
                 }
-                let parent := base
-                for { let child := base } lt(child, node) { child := add(child, 96) } {
-                    let hash := keccak256(child, 96)
+                let parent := nodes
+                for { let child := nodes } lt(child, end) { child := add(child, 96) } {
                     let sum := add(shr(128, mload(add(child, 32))), shr(128, mload(add(child, 80))))
                     excess := or(excess, shr(128, sum))
-                    // Ends at most 16 bytes beyond its own 48, which the first 96 bytes of children have left free.
-                    mstore(parent, hash)
+                    // The sum spills 16 bytes beyond its node, which is within children that were hashed already.
+                    mstore(parent, keccak256(child, 96))
                     mstore(add(parent, 32), shl(128, sum))
                     parent := add(parent, 48)
                 }
-                node := parent
+                end := parent
                 first := shr(1, first)
                 last := shr(1, last)
             }
-            root := mload(base)
-            total := shr(128, mload(add(base, 32)))
-            wrong := or(iszero(eq(at, add(proof.offset, proof.length))), iszero(iszero(excess)))
+            root := mload(nodes)
+            total := shr(128, mload(add(nodes, 32)))
         }
-        if (wrong) revert MalformedProof();
+        // The length wraps below 0 for a proof that is too short; at most 64 nodes are read, so it cannot come round to 0.
+        if (excess != 0 || proof.length != 0) revert MalformedProof();
     }
 }

@@ -31,28 +31,37 @@ library Shapley {
     }
 
     /// @notice Shapley values times players!. A coalition T counts for its members with weight (|T|-1)! (n-|T|)! and against
-    ///         everybody else with |T|! (n-|T|-1)!.
-    /// @dev At most 5 players: |value| <= 2^127, weights <= 24, 32 coalitions; sums stay below 2^137, so unchecked is safe.
+    ///         everybody else with |T|! (n-|T|-1)!: so against everybody, and for its members with the sum of both.
+    /// @dev At most 5 players: |value| <= 2^127, weights <= 48, 32 coalitions; sums stay below 2^138, so unchecked is safe.
     function numerators(int128[] calldata table, uint256 players) internal pure returns (int256[] memory values) {
         values = new int256[](players);
         uint256[6] memory factorial = [uint256(1), 1, 2, 6, 24, 120];
         unchecked {
-            for (uint256 coalition = 1; coalition < table.length; ++coalition) {
-                uint256 size = _size(coalition);
+            int256 against = 0;
+            uint256 end = 1 << players;
+            for (uint256 coalition = 1; coalition < end; ++coalition) {
                 int256 value = table[coalition];
-                int256 gain = value * int256(factorial[size - 1] * factorial[players - size]);
-                int256 loss = size == players ? int256(0) : value * int256(factorial[size] * factorial[players - size - 1]);
-                for (uint256 i = 0; i < players; ++i) {
-                    if ((coalition >> i) & 1 == 1) values[i] += gain;
-                    else values[i] -= loss;
+                if (value == 0) continue;
+                uint256 size = _size(coalition);
+                uint256 weight = factorial[size - 1] * factorial[players - size];
+                if (size < players) {
+                    uint256 loss = factorial[size] * factorial[players - size - 1];
+                    against += value * int256(loss);
+                    weight += loss;
                 }
+                value *= int256(weight);
+                for (uint256 i = 0; i < players; ++i) {
+                    if ((coalition >> i) & 1 == 1) values[i] += value;
+                }
+            }
+            for (uint256 i = 0; i < players; ++i) {
+                values[i] -= against;
             }
         }
     }
 
-    function _size(uint256 coalition) private pure returns (uint256 size) {
-        unchecked {
-            for (; coalition != 0; coalition &= coalition - 1) ++size;
-        }
+    /// Number of members, for up to 5 players: a table of 32 entries in 4 bits each.
+    function _size(uint256 coalition) private pure returns (uint256) {
+        return (0x54434332433232214332322132212110 >> (4 * coalition)) & 15;
     }
 }

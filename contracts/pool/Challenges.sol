@@ -42,7 +42,7 @@ abstract contract Challenges is PoolBase {
         LeafProof calldata afterwards,
         WeightProof calldata weight
     ) external nonReentrant {
-        PoolState memory state = _loadPending();
+        PoolState state = _loadPending();
         StageUpdate calldata update = _updateOf(stages, stage);
         if (_transitionIsRight(update, stage, index, before, afterwards, weight)) revert NothingWrong();
         _slash(state, CancelReason.WrongTransition, msg.sender);
@@ -53,7 +53,7 @@ abstract contract Challenges is PoolBase {
         external
         nonReentrant
     {
-        PoolState memory state = _loadPending();
+        PoolState state = _loadPending();
         StageUpdate calldata update = _updateOf(stages, stage);
         bytes32 root = ofWeights ? update.weightRoot : update.afterwards.root;
         if (topNode.length != 96 || keccak256(topNode) != root) revert InvalidEvidence();
@@ -75,7 +75,7 @@ abstract contract Challenges is PoolBase {
         uint128 secondCumulative,
         bytes calldata secondProof
     ) external nonReentrant {
-        PoolState memory state = _loadPending();
+        PoolState state = _loadPending();
         Ledger calldata ledger = _updateOf(stages, stage).afterwards;
         // Empty leaves may stand at any number of indices.
         if (contributorId == 0 || firstIndex == secondIndex) revert NothingWrong();
@@ -86,20 +86,18 @@ abstract contract Challenges is PoolBase {
 
     /// @inheritdoc ISettlementPool
     function demand(StageUpdate[] calldata stages, uint8 stage, uint32 index) external payable nonReentrant {
-        PoolState memory state = _loadPending();
+        PoolState state = _loadPending();
         uint256 proposedAt = _proposedAt(state);
         if (block.timestamp >= proposedAt + CHALLENGE_SECONDS) revert DemandPeriodOver(proposedAt + CHALLENGE_SECONDS);
         if (msg.value != DEMAND_BOND_WEI) revert WrongBond(msg.value, DEMAND_BOND_WEI);
         if (uint256(index) >> _updateOf(stages, stage).afterwards.depth != 0) revert InvalidLeaf(stage, index);
-        Demand storage demand_ = _demands[_key(state.number, stage, index)];
+        Demand storage demand_ = _demands[_key(state.number(), stage, index)];
         if (demand_.by != address(0)) revert AlreadyDemanded(stage, index);
         demand_.by = msg.sender;
         demand_.open = true;
-        state.openDemands += 1;
-        state.demanded = true;
-        state.activeAt = uint32(proposedAt + 2 * uint256(CHALLENGE_SECONDS)); // propose has made sure that it fits
+        state = state.withDemand(uint32(proposedAt + 2 * uint256(CHALLENGE_SECONDS))); // propose has made sure that it fits
         _store(state);
-        emit Demanded(state.number, stage, index, msg.sender, state.activeAt);
+        emit Demanded(state.number(), stage, index, msg.sender, state.activeAt());
     }
 
     /// @inheritdoc ISettlementPool
@@ -111,22 +109,21 @@ abstract contract Challenges is PoolBase {
         LeafProof calldata afterwards,
         WeightProof calldata weight
     ) external nonReentrant {
-        PoolState memory state = _loadPending();
+        PoolState state = _loadPending();
         if (block.timestamp >= _answerUntil(state)) revert TooLateToAnswer(_answerUntil(state));
         if (!_transitionIsRight(_updateOf(stages, stage), stage, index, before, afterwards, weight)) {
             revert TransitionIsWrong(stage, index);
         }
-        _openDemand(state.number, stage, index).open = false;
-        state.openDemands -= 1;
-        _store(state);
-        emit Answered(state.number, stage, index, msg.sender);
+        _openDemand(state.number(), stage, index).open = false;
+        _store(state.withAnswer());
+        emit Answered(state.number(), stage, index, msg.sender);
         _sendBond(msg.sender, DEMAND_BOND_WEI);
     }
 
     /// @inheritdoc ISettlementPool
     function cancelUnanswered(uint8 stage, uint32 index) external nonReentrant {
-        PoolState memory state = _loadPending();
-        Demand storage demand_ = _openDemand(state.number, stage, index);
+        PoolState state = _loadPending();
+        Demand storage demand_ = _openDemand(state.number(), stage, index);
         if (block.timestamp < _answerUntil(state)) revert StillAnswerable(_answerUntil(state));
         demand_.open = false;
         _slash(state, CancelReason.UnansweredDemand, demand_.by);
@@ -163,12 +160,10 @@ abstract contract Challenges is PoolBase {
     }
 
     /// Cancels for a proven fraud: half of the bond to whoever showed it; half is burned, so that a liar who shows it first loses too.
-    function _slash(PoolState memory state, CancelReason reason, address challenger) private {
-        _cancel(state);
-        state.bondHeld = false;
-        _store(state);
+    function _slash(PoolState state, CancelReason reason, address challenger) private {
+        _store(_cancel(state).withoutBond());
         uint256 reward = BOND_WEI / 2; // the odd wei is burned
-        emit Cancelled(state.number, reason, challenger, reward);
+        emit Cancelled(state.number(), reason, challenger, reward);
         _sendBond(challenger, reward);
         _sendBond(address(0), BOND_WEI - reward);
     }
@@ -178,13 +173,13 @@ abstract contract Challenges is PoolBase {
         if (!demand_.open) revert NoSuchDemand(number, stage, index);
     }
 
-    function _loadPending() private view returns (PoolState memory state) {
+    function _loadPending() private view returns (PoolState state) {
         state = _load();
-        if (!state.pending) revert NotPending();
+        if (!state.pending()) revert NotPending();
     }
 
     /// After the demands' time there is half a period to answer, then half a period to challenge what the answers show.
-    function _answerUntil(PoolState memory state) private view returns (uint256) {
+    function _answerUntil(PoolState state) private view returns (uint256) {
         return _proposedAt(state) + CHALLENGE_SECONDS + CHALLENGE_SECONDS / 2;
     }
 

@@ -25,32 +25,38 @@ abstract contract Claims is PoolBase {
 
     /// @inheritdoc ISettlementPool
     function claim(Claim calldata claim_) external nonReentrant returns (uint256 paid) {
-        PoolState memory state = _load();
+        PoolState state = _load();
         _verify(state, claim_);
         address recipient = REGISTRY.payoutOf(claim_.contributorId);
         if (recipient == address(0)) revert Unbound(claim_.contributorId);
-        paid = _settle(state, claim_.stage, claim_.contributorId, claim_.cumulative);
+        (, paid) = _settle(state, claim_.stage, claim_.contributorId, claim_.cumulative);
         if (paid != 0) _payClaim(claim_.stage, claim_.contributorId, claim_.cumulative, recipient, paid);
     }
 
     /// @inheritdoc ISettlementPool
     function claimMany(Claim[] calldata claims) external nonReentrant returns (uint256 paid) {
-        PoolState memory state = _load();
+        PoolState state = _load();
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata item = claims[i];
             _verify(state, item);
-            paid += _payLeaf(state, item.stage, item.contributorId, item.cumulative);
+            uint256 amount;
+            (state, amount) = _payLeaf(state, item.stage, item.contributorId, item.cumulative);
+            paid += amount;
         }
     }
 
     /// @inheritdoc ISettlementPool
     function claimRange(RangeClaim calldata range) external nonReentrant returns (uint256 paid) {
-        PoolState memory state = _load();
+        PoolState state = _load();
         (bytes32 root, uint256 total) =
             MerkleSum.climbRange(range.contributorIds, range.cumulatives, range.first, range.depth, range.proof);
         _checkCommitment(state, range.stage, MerkleSum.commitment(root, total, range.depth));
-        for (uint256 i = 0; i < range.contributorIds.length; ++i) {
-            paid += _payLeaf(state, range.stage, range.contributorIds[i], range.cumulatives[i]);
+        bytes32[] calldata ids = range.contributorIds;
+        uint128[] calldata cumulatives = range.cumulatives; // of the same length, or climbRange would have reverted
+        for (uint256 i = 0; i < ids.length; ++i) {
+            uint256 amount;
+            (state, amount) = _payLeaf(state, range.stage, ids[i], cumulatives[i]);
+            paid += amount;
         }
     }
 
@@ -66,12 +72,13 @@ abstract contract Claims is PoolBase {
         address holder = REGISTRY.holderOf(id);
         if (holder == address(0)) revert Unbound(id);
         if (msg.sender != holder) _checkConsent(id, holder, recipient, deadline, signature);
-        PoolState memory state = _load();
+        PoolState state = _load();
         for (uint256 i = 0; i < claims.length; ++i) {
             Claim calldata item = claims[i];
             if (item.contributorId != id) revert MixedContributors(id, item.contributorId);
             _verify(state, item);
-            uint256 amount = _settle(state, item.stage, id, item.cumulative);
+            uint256 amount;
+            (state, amount) = _settle(state, item.stage, id, item.cumulative);
             if (amount != 0) _payClaim(item.stage, id, item.cumulative, recipient, amount);
             paid += amount;
         }
@@ -106,46 +113,48 @@ abstract contract Claims is PoolBase {
     }
 
     /// Reverts unless the leaf is in the active, or the still valid previous, ledger of its stage.
-    function _verify(PoolState memory state, Claim calldata claim_) private view {
+    function _verify(PoolState state, Claim calldata claim_) private view {
         (bytes32 root, uint256 total, uint256 depth) = MerkleSum.climb(
             MerkleSum.leafHash(claim_.contributorId, claim_.cumulative), claim_.cumulative, claim_.index, claim_.proof
         );
         _checkCommitment(state, claim_.stage, MerkleSum.commitment(root, total, depth));
     }
 
-    function _checkCommitment(PoolState memory state, uint8 stage, bytes32 shown) private view {
+    function _checkCommitment(PoolState state, uint8 stage, bytes32 shown) private view {
         // A stage that the pool does not have has only zero words, which are no hash of anything.
-        if (stage >= STAGE_COUNT) revert InvalidProof(stage);
-        uint256 slot = state.activeSlot ? 1 : 0;
+        if (stage >= MAX_STAGES) revert InvalidProof(stage);
+        uint256 slot = state.activeSlot();
         if (shown == _commitments[slot][stage]) return;
-        if (!state.previousValid || shown != _commitments[1 - slot][stage]) revert InvalidProof(stage);
+        if (!state.previousValid() || shown != _commitments[1 - slot][stage]) revert InvalidProof(stage);
     }
 
     /// One leaf of many: an empty leaf and an unbound id are passed over without any change.
-    function _payLeaf(PoolState memory state, uint8 stage, bytes32 id, uint128 cumulative)
+    function _payLeaf(PoolState state, uint8 stage, bytes32 id, uint128 cumulative)
         private
-        returns (uint256 amount)
+        returns (PoolState, uint256 amount)
     {
-        if (cumulative == 0) return 0;
+        if (cumulative == 0) return (state, 0);
         address recipient = REGISTRY.payoutOf(id);
-        if (recipient == address(0)) return 0;
-        amount = _settle(state, stage, id, cumulative);
+        if (recipient == address(0)) return (state, 0);
+        (state, amount) = _settle(state, stage, id, cumulative);
         if (amount != 0) _payClaim(stage, id, cumulative, recipient, amount);
+        return (state, amount);
     }
 
-    /// Books, in `state` and in storage, what a verified leaf is owed beyond what was paid; nothing if it was paid as much or more. The guard against
+    /// Books, in storage and in the returned state, what a verified leaf is owed beyond what was paid; nothing if it was paid as much or more. The guard against
     /// `unclaimed` holds even for a false ledger that nobody challenged: no claim reaches deposits, bonds or owed money.
-    function _settle(PoolState memory state, uint8 stage, bytes32 id, uint128 cumulative)
+    function _settle(PoolState state, uint8 stage, bytes32 id, uint128 cumulative)
         private
-        returns (uint256 amount)
+        returns (PoolState, uint256 amount)
     {
         uint256 already = _claimed[stage][id];
-        if (cumulative <= already) return 0;
+        if (cumulative <= already) return (state, 0);
         amount = cumulative - already;
-        if (amount > state.unclaimed) revert ExceedsUnclaimed(amount, state.unclaimed);
-        state.unclaimed -= uint128(amount);
+        if (amount > state.unclaimed()) revert ExceedsUnclaimed(amount, state.unclaimed());
+        state = state.paid(amount);
         _claimed[stage][id] = cumulative;
         _store(state);
+        return (state, amount);
     }
 
     /// Pays a booked amount; what cannot be paid is kept as owed, so that nobody else is held up.

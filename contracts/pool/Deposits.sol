@@ -29,7 +29,7 @@ abstract contract Deposits is PoolBase {
         nonReentrant
         returns (uint256 credited)
     {
-        if (ABANDON_SECONDS != 0 && _load().closed) revert PoolClosed();
+        if (ABANDON_SECONDS != 0 && _load().closed()) revert PoolClosed();
         if (msg.value != (TOKEN == address(0) ? amount : 0)) {
             revert WrongValue(msg.value, TOKEN == address(0) ? amount : 0);
         }
@@ -45,8 +45,8 @@ abstract contract Deposits is PoolBase {
 
     /// @inheritdoc ISettlementPool
     function refund(address depositor) external nonReentrant returns (uint256 amount) {
-        PoolState memory state = _load();
-        if (!state.closed) _close(state);
+        PoolState state = _load();
+        if (!state.closed()) _close(state);
         uint256 part = _deposited[depositor];
         if (part == 0) revert NothingToRefund(depositor);
         // Whoever comes later gains the remainder; the last depositor takes all that is left, so nothing stays behind.
@@ -65,12 +65,11 @@ abstract contract Deposits is PoolBase {
     }
 
     /// Closes the pool for good, once it is abandoned.
-    function _close(PoolState memory state) private {
-        uint256 since = state.lastActiveAt > CREATED_AT ? state.lastActiveAt : CREATED_AT;
+    function _close(PoolState state) private {
+        uint256 since = state.lastActiveAt() > CREATED_AT ? state.lastActiveAt() : CREATED_AT;
         if (ABANDON_SECONDS == 0 || block.timestamp < since + ABANDON_SECONDS) revert NotAbandoned();
-        if (state.pending) revert SettlementPending(state.number);
-        state.closed = true;
-        _store(state);
+        if (state.pending()) revert SettlementPending(state.number());
+        _store(state.withClosed());
         emit Abandoned(_unallocated);
     }
 

@@ -11,7 +11,7 @@ import {IContributorRegistry} from "../interfaces/IContributorRegistry.sol";
 import {ISettlementPool} from "../interfaces/ISettlementPool.sol";
 import {MerkleSum} from "../libraries/MerkleSum.sol";
 import {Terms} from "../Records.sol";
-import {PoolState, PoolStateLibrary} from "./PoolState.sol";
+import {PoolState} from "./PoolState.sol";
 
 /// @title What all parts of a pool share: terms, books, the passage of time, and how money leaves
 abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTransient {
@@ -42,8 +42,7 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     bytes32 internal immutable TERMS_HASH;
     uint256 internal immutable CREATED_AT;
 
-    /// PoolState in one word: see PoolStateLibrary.
-    uint256 private _state;
+    PoolState private _state;
     /// Deposited and not allocated.
     uint128 internal _unallocated;
     /// Meaningful only while a settlement is pending, or until its activation is written.
@@ -88,34 +87,28 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
 
     /// The state as of this block: a pending settlement whose time has come, with no open demand, is active for every
     /// reader; the next writer stores that.
-    function _load() internal view returns (PoolState memory state) {
-        state = PoolStateLibrary.unpack(_state);
-        if (state.pending && state.openDemands == 0 && block.timestamp >= state.activeAt) {
-            state.pending = false;
-            state.demanded = false;
-            state.activeSlot = !state.activeSlot;
-            state.previousValid = true;
-            state.lastActiveAt = state.activeAt;
-            state.unclaimed += _pendingRevenue; // propose has made sure that it fits
+    function _load() internal view returns (PoolState state) {
+        state = _state;
+        if (state.pending() && state.openDemands() == 0 && block.timestamp >= state.activeAt()) {
+            state = state.activated(_pendingRevenue);
         }
     }
 
-    function _store(PoolState memory state) internal {
-        _state = PoolStateLibrary.pack(state);
+    function _store(PoolState state) internal {
+        _state = state;
     }
 
     /// When the pending settlement was proposed.
-    function _proposedAt(PoolState memory state) internal view returns (uint256) {
-        return uint256(state.activeAt) - uint256(CHALLENGE_SECONDS) * (state.demanded ? 2 : 1);
+    function _proposedAt(PoolState state) internal view returns (uint256) {
+        return uint256(state.activeAt()) - uint256(CHALLENGE_SECONDS) * (state.demanded() ? 2 : 1);
     }
 
-    /// Cancels the pending settlement: its revenue is unallocated again, its roots are good for nothing. Does not store `state`.
-    function _cancel(PoolState memory state) internal {
+    /// Cancels the pending settlement: its revenue is unallocated again, its roots are good for nothing.
+    /// @return The state after that, which the caller stores.
+    function _cancel(PoolState state) internal returns (PoolState) {
         _unallocated += _pendingRevenue;
-        _cancelled[state.number] = true;
-        state.pending = false;
-        state.demanded = false;
-        state.openDemands = 0;
+        _cancelled[state.number()] = true;
+        return state.cancelled();
     }
 
     /// Sends money of the pool's token. Never reverts because of the receiver.

@@ -1,48 +1,138 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice Everything that a claim has to know of a pool, in one storage word.
-struct PoolState {
-    uint128 unclaimed; // allocated by active settlements and not yet paid: no payment goes beyond it
-    uint32 activeAt; // when the pending settlement becomes active
-    uint32 lastActiveAt; // when the last active settlement did
-    uint32 number; // of the latest settlement
-    uint24 openDemands; // of the pending settlement
-    bool pending;
-    bool demanded; // the pending settlement's period was doubled
-    bool activeSlot; // which of the two slots of commitments is the active one
-    bool previousValid; // whether the other slot is the previous active settlement
-    bool bondHeld;
-    bool closed; // abandoned
-}
+/// @notice Everything that a claim has to know of a pool, in one storage word. Bits from the lowest:
+///         128 unclaimed       allocated by active settlements and not yet paid: no payment goes beyond it
+///          32 activeAt        when the pending settlement becomes active
+///          32 lastActiveAt    when the last active settlement did
+///          32 number          of the latest settlement
+///          24 openDemands     of the pending settlement
+///           1 pending
+///           1 demanded        the pending settlement's period was doubled
+///           1 activeSlot      which of the two slots of commitments is the active one
+///           1 previousValid   the other slot is the previous active settlement
+///           1 bondHeld
+///           1 closed          abandoned
+/// @dev By hand, because Solidity would read and write a packed struct member by member.
+type PoolState is uint256;
 
-/// @title Packs and unpacks PoolState by hand
-/// @dev Solidity would write a packed struct member by member, each with a read of its own.
-///      Bits from the lowest: unclaimed 128, activeAt 32, lastActiveAt 32, number 32, openDemands 24, flags 6.
+using PoolStateLibrary for PoolState global;
+
 library PoolStateLibrary {
-    function unpack(uint256 word) internal pure returns (PoolState memory state) {
-        // Casts cut the word to each field on purpose.
-        state.unclaimed = uint128(word);
-        state.activeAt = uint32(word >> 128);
-        state.lastActiveAt = uint32(word >> 160);
-        state.number = uint32(word >> 192);
-        state.openDemands = uint24(word >> 224);
-        state.pending = (word >> 248) & 1 != 0;
-        state.demanded = (word >> 249) & 1 != 0;
-        state.activeSlot = (word >> 250) & 1 != 0;
-        state.previousValid = (word >> 251) & 1 != 0;
-        state.bondHeld = (word >> 252) & 1 != 0;
-        state.closed = (word >> 253) & 1 != 0;
+    uint256 private constant ACTIVE_AT = 128;
+    uint256 private constant LAST_ACTIVE_AT = 160;
+    uint256 private constant NUMBER = 192;
+    uint256 private constant OPEN_DEMANDS = 224;
+    uint256 private constant PENDING = 1 << 248;
+    uint256 private constant DEMANDED = 1 << 249;
+    uint256 private constant ACTIVE_SLOT = 1 << 250;
+    uint256 private constant PREVIOUS_VALID = 1 << 251;
+    uint256 private constant BOND_HELD = 1 << 252;
+    uint256 private constant CLOSED = 1 << 253;
+
+    /// The settlement has been proposed and neither cancelled nor, as of the last write, activated.
+    function pending(PoolState state) internal pure returns (bool) {
+        return _has(state, PENDING);
     }
 
-    function pack(PoolState memory state) internal pure returns (uint256 word) {
-        word = uint256(state.unclaimed) | (uint256(state.activeAt) << 128) | (uint256(state.lastActiveAt) << 160)
-            | (uint256(state.number) << 192) | (uint256(state.openDemands) << 224);
-        if (state.pending) word |= 1 << 248;
-        if (state.demanded) word |= 1 << 249;
-        if (state.activeSlot) word |= 1 << 250;
-        if (state.previousValid) word |= 1 << 251;
-        if (state.bondHeld) word |= 1 << 252;
-        if (state.closed) word |= 1 << 253;
+    function demanded(PoolState state) internal pure returns (bool) {
+        return _has(state, DEMANDED);
+    }
+
+    function previousValid(PoolState state) internal pure returns (bool) {
+        return _has(state, PREVIOUS_VALID);
+    }
+
+    function bondHeld(PoolState state) internal pure returns (bool) {
+        return _has(state, BOND_HELD);
+    }
+
+    function closed(PoolState state) internal pure returns (bool) {
+        return _has(state, CLOSED);
+    }
+
+    /// 0 or 1; the other one is 1 - activeSlot.
+    function activeSlot(PoolState state) internal pure returns (uint256) {
+        return _has(state, ACTIVE_SLOT) ? 1 : 0;
+    }
+
+    // The casts below cut the word to the field on purpose.
+
+    function unclaimed(PoolState state) internal pure returns (uint256) {
+        return uint128(PoolState.unwrap(state));
+    }
+
+    function activeAt(PoolState state) internal pure returns (uint32) {
+        return uint32(PoolState.unwrap(state) >> ACTIVE_AT);
+    }
+
+    function lastActiveAt(PoolState state) internal pure returns (uint32) {
+        return uint32(PoolState.unwrap(state) >> LAST_ACTIVE_AT);
+    }
+
+    function number(PoolState state) internal pure returns (uint32) {
+        return uint32(PoolState.unwrap(state) >> NUMBER);
+    }
+
+    function openDemands(PoolState state) internal pure returns (uint24) {
+        return uint24(PoolState.unwrap(state) >> OPEN_DEMANDS);
+    }
+
+    /// The next settlement, proposed. What was previous is overwritten by it. The number overflows after 2^32 settlements.
+    function proposed(PoolState state, uint32 activeAt_) internal pure returns (PoolState) {
+        state = _put(state, NUMBER, type(uint32).max, state.number() + 1);
+        state = _put(state, ACTIVE_AT, type(uint32).max, activeAt_);
+        return _clear(_set(state, PENDING | BOND_HELD), PREVIOUS_VALID);
+    }
+
+    /// The pending settlement, active since its time; its revenue can be claimed.
+    function activated(PoolState state, uint256 revenue) internal pure returns (PoolState) {
+        state = _put(state, LAST_ACTIVE_AT, type(uint32).max, state.activeAt());
+        state = _set(_clear(state, PENDING | DEMANDED), PREVIOUS_VALID);
+        // propose has made sure that the sum fits 128 bits.
+        return PoolState.wrap((PoolState.unwrap(state) ^ ACTIVE_SLOT) + revenue);
+    }
+
+    /// The pending settlement, gone. Neither it nor what it has overwritten can be claimed.
+    function cancelled(PoolState state) internal pure returns (PoolState) {
+        return _clear(_put(state, OPEN_DEMANDS, type(uint24).max, 0), PENDING | DEMANDED);
+    }
+
+    function paid(PoolState state, uint256 amount) internal pure returns (PoolState) {
+        // Only after amount <= unclaimed, so nothing is borrowed from the other fields.
+        return PoolState.wrap(PoolState.unwrap(state) - amount);
+    }
+
+    function withDemand(PoolState state, uint32 activeAt_) internal pure returns (PoolState) {
+        state = _put(state, OPEN_DEMANDS, type(uint24).max, state.openDemands() + 1);
+        return _set(_put(state, ACTIVE_AT, type(uint32).max, activeAt_), DEMANDED);
+    }
+
+    function withAnswer(PoolState state) internal pure returns (PoolState) {
+        return _put(state, OPEN_DEMANDS, type(uint24).max, state.openDemands() - 1);
+    }
+
+    function withoutBond(PoolState state) internal pure returns (PoolState) {
+        return _clear(state, BOND_HELD);
+    }
+
+    function withClosed(PoolState state) internal pure returns (PoolState) {
+        return _set(state, CLOSED);
+    }
+
+    function _has(PoolState state, uint256 flag) private pure returns (bool) {
+        return PoolState.unwrap(state) & flag != 0;
+    }
+
+    function _set(PoolState state, uint256 flags) private pure returns (PoolState) {
+        return PoolState.wrap(PoolState.unwrap(state) | flags);
+    }
+
+    function _clear(PoolState state, uint256 flags) private pure returns (PoolState) {
+        return PoolState.wrap(PoolState.unwrap(state) & ~flags);
+    }
+
+    function _put(PoolState state, uint256 shift, uint256 mask, uint256 value) private pure returns (PoolState) {
+        return PoolState.wrap((PoolState.unwrap(state) & ~(mask << shift)) | (value << shift));
     }
 }
