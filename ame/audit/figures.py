@@ -1,0 +1,134 @@
+"""What people want to see of a settlement: money flow, stages, contributors, concentration. Plain values for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ame.audit.case import Case
+from ame.audit.facts import ACTIVE
+from ame.errors import AmeError, CannotTell
+
+TOP = 10
+
+
+def figures_of(case: Case) -> dict[str, Any]:
+    """All figures that the parts at hand allow; amounts are decimal strings in base units."""
+    found: dict[str, Any] = {}
+    for name, figure in (("settlement", _settlement), ("contributors", _contributors), ("pool", _pool)):
+        try:
+            found[name] = figure(case)
+        except (AmeError, ArithmeticError, LookupError, ValueError, TypeError):
+            continue  # the checks say what is wrong with the part
+    return found
+
+
+def _settlement(case: Case) -> dict[str, Any]:
+    head = case.contents.head
+    sales: dict[str, int] = {}
+    for record in case.contents.usage:
+        sales[record.pipeline] = sales.get(record.pipeline, 0) + record.amount
+    return {
+        "token": head.token._asdict() if hasattr(head.token, "_asdict") else vars(head.token),
+        "revenue": str(head.table[-1]),
+        "sales": len(case.contents.usage),
+        "pipelines": {name: str(amount) for name, amount in sorted(sales.items())},
+        "stages": [
+            {
+                "stage": stage,
+                "amount": str(amount),
+                "ppm": amount * 10**6 // head.table[-1] if head.table[-1] > 0 else 0,
+                "error_ppm": _error_ppm(case, position),
+                "leaves": len(rows.ids),
+            }
+            for position, (stage, amount, rows) in enumerate(
+                zip(head.stages, head.amounts, case.contents.ledgers, strict=True)
+            )
+        ],
+    }
+
+
+def _error_ppm(case: Case, stage: int) -> int:
+    """Standard error of the stage's part, weighted by sales; 0 where every value was enumerated.
+
+    Errors inside a stage do not move its amount, so this is the largest single asset's error, as parts of the gain.
+    """
+    worst = 0
+    for one in case.contents.measurements.values():
+        gain = one.stage_table_ppm[-1] - one.stage_table_ppm[0]
+        if gain > 0 and one.standard_errors[stage]:
+            worst = max(worst, max(one.standard_errors[stage]) * 10**6 // gain)
+    return worst
+
+
+def _contributors(case: Case) -> dict[str, Any]:
+    amounts: dict[bytes, int] = {}
+    names: dict[bytes, str] = {}
+    for row in case.contents.allocation:
+        amounts[row.contributor_id] = amounts.get(row.contributor_id, 0) + row.amount
+        names.setdefault(row.contributor_id, row.name or "0x" + row.contributor_id.hex())
+    ordered = sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
+    total = sum(amounts.values())
+    return {
+        "count": len(ordered),
+        "top": [
+            {
+                "id": "0x" + contributor_id.hex(),
+                "name": names[contributor_id],
+                "amount": str(amount),
+                "ppm": amount * 10**6 // total if total else 0,
+            }
+            for contributor_id, amount in ordered[:TOP]
+        ],
+        "lorenz": _lorenz([amount for _, amount in ordered]),
+        "gini_ppm": _gini_ppm([amount for _, amount in ordered]),
+        "herfindahl_ppm": sum(amount * amount for _, amount in ordered) * 10**6 // (total * total)
+        if total
+        else 0,
+    }
+
+
+def _lorenz(descending: list[int]) -> list[list[int]]:
+    """Points (contributors in ppm, money in ppm), poorest first, at most 101 of them."""
+    ascending, total = descending[::-1], sum(descending)
+    if not total:
+        return []
+    points, reached, count = [[0, 0]], 0, len(ascending)
+    step = max(1, count // 100)
+    for index, amount in enumerate(ascending, 1):
+        reached += amount
+        if index % step == 0 or index == count:
+            points.append([index * 10**6 // count, reached * 10**6 // total])
+    return points
+
+
+def _gini_ppm(descending: list[int]) -> int:
+    """0: all the same; near 10^6: one has all (Gini 1912)."""
+    ascending, total, count = descending[::-1], sum(descending), len(descending)
+    if not total:
+        return 0
+    weighted = sum(rank * amount for rank, amount in enumerate(ascending, 1))
+    return (2 * weighted - (count + 1) * total) * 10**6 // (count * total)
+
+
+def _pool(case: Case) -> Mapping[str, Any]:
+    if case.facts_or_none is None:
+        raise CannotTell("no chain was asked")
+    facts = case.facts
+    return {
+        "deposited": str(sum(event.args["amount"] for event in facts.named("Deposited"))),
+        "allocated": str(
+            sum(
+                event.args["table"][-1]
+                for event in facts.named("Proposed")
+                if facts.status(event.args["number"]) == ACTIVE
+            )
+        ),
+        "pending": str(facts.books.pending_revenue),
+        "unallocated": str(facts.books.unallocated),
+        "claimed": str(sum(event.args["amount"] for event in facts.named("Claimed"))),
+        "unclaimed": str(facts.books.unclaimed),
+        "refunded": str(sum(event.args["amount"] for event in facts.named("Refunded"))),
+        "status": facts.status(case.number),
+        "active_at": facts.books.active_at,
+    }
