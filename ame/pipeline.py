@@ -35,7 +35,7 @@ class Epoch:
 def settle(epoch: Epoch) -> Bundle:
     """Usage and measurements -> Shares -> Allocation -> Settlement, in a bundle."""
     shares = attribute(epoch.measurements, epoch.usage)
-    rights = parse_rights(epoch.rights)
+    rights = parse_rights(epoch.rights.decode())
     allocation = allocate(shares, rights, epoch.at)
     books = execute(allocation, epoch.ledgers, chain_id=epoch.chain_id, pool=epoch.pool, number=epoch.number)
     return Bundle(

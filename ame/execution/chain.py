@@ -54,7 +54,8 @@ class Chain:
     def account(self, name: str) -> Any:
         """A signer: an Ape account's alias, or TEST::n for a test account where the network has them."""
         if name.startswith("TEST::"):
-            return self._ape.accounts.test_accounts[int(name.removeprefix("TEST::"))]
+            index, accounts = int(name.removeprefix("TEST::")), self._ape.accounts.test_accounts
+            return accounts[index] if index < len(accounts) else accounts.generate_account(index)
         return self._ape.accounts.load(name)
 
     def container(self, name: str) -> Any:
@@ -96,7 +97,7 @@ class Chain:
         try:
             self.provider.make_request("evm_increaseTime", [seconds])
             self.provider.make_request("evm_mine", [])
-        except Exception:  # noqa: BLE001 - any refusal means: not a development chain
+        except Exception:
             until = self.now + seconds
             while self.now < until:
                 time.sleep(1)
@@ -109,6 +110,10 @@ class Chain:
             return method(*arguments, sender=sender, value=value, **self._fees())
         except ContractLogicError as error:
             raise ChainError(f"{method}: {type(error).__name__}: {error}") from error
+
+    def transfer(self, sender: Any, recipient: str, amount: int) -> Any:
+        """Send the chain's coin."""
+        return sender.transfer(recipient, amount, **self._fees())
 
     def _fees(self) -> dict[str, Any]:
         return {"required_confirmations": 0} if self.network != EMBEDDED else {}

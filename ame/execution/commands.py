@@ -1,0 +1,306 @@
+"""What an operator does: deploy, open a pool, deposit, settle, propose; and what everybody may look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ame.bundle import Token
+    from ame.execution.chain import Chain
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEPLOYMENTS = Path("deployments")
+REGISTRIES = ("ContributorRegistry", "RightsRegistry", "PoolFactory")
+STATUSES = ("none", "pending", "active", "cancelled")
+
+
+def on_network(command: F) -> F:
+    """--network, as Ape names it."""
+    return click.option(
+        "--network", default="ethereum:devnet:node", show_default=True, help="As Ape names it."
+    )(command)
+
+
+def signed(command: F) -> F:
+    """--account and --yes: who signs, and whether to ask before."""
+    command = click.option("--yes", is_flag=True, help="Do not ask before signing.")(command)
+    return click.option(
+        "--account", required=True, help="Alias of an Ape account, or TEST::n on a development chain."
+    )(command)
+
+
+def confirm(yes: bool, chain: Chain, **facts: object) -> None:
+    """Show what is about to be signed and ask, unless the caller said yes already."""
+    for name, value in {"chain": chain.id, **facts}.items():
+        click.echo(f"{name:>12}  {value}", err=True)
+    if not yes:
+        click.confirm("Sign and send?", abort=True, err=True)
+
+
+def token_of(chain: Chain, address: str) -> Token:
+    """Symbol and decimals of a pool's token, read from it."""
+    from ame.bundle import Token
+    from ame.encoding import ZERO_ADDRESS
+
+    if address == ZERO_ADDRESS:
+        return Token(address, "ETH", 18)
+    token = chain.at("TestToken", address)
+    return Token(address, token.symbol(), int(token.decimals()))
+
+
+@click.command()
+@on_network
+@signed
+def deploy(network: str, account: str, yes: bool) -> None:
+    """Deploy the registries and the factory; remember them in deployments/<chain id>.json.
+
+    What is remembered and still on the chain is left alone.
+    """
+    from ame.execution.chain import Deployments, connect
+
+    with connect(network) as chain:
+        deployments, sender = Deployments(DEPLOYMENTS, chain), chain.account(account)
+        missing = [n for n in REGISTRIES if not chain.code(deployments.addresses.get(n, "0x" + "00" * 20))]
+        if missing:
+            confirm(yes, chain, signer=sender.address, deploys=", ".join(missing))
+        for name in REGISTRIES:
+            if name in missing:
+                deployments.remember(name, chain.deploy(name, sender=sender).address)
+            click.echo(f"{name:<20} {deployments.addresses[name]}")
+
+
+@click.group()
+def pool() -> None:
+    """Open a pool."""
+
+
+@pool.command()
+@on_network
+@signed
+@click.argument("name")
+@click.option("--token", default="0x" + "00" * 20, help="Address of an ERC-20; default ETH.")
+@click.option("--stages", default=4, type=click.IntRange(2, 5), show_default=True)
+@click.option("--proposer", help="Who posts settlements; default the signer.")
+@click.option(
+    "--arbiter", default="0x" + "00" * 20, help="Who may cancel a pending settlement; default nobody."
+)
+@click.option("--challenge-hours", default=48, type=click.IntRange(1, 24 * 365), show_default=True)
+@click.option(
+    "--abandon-days", default=180, type=click.IntRange(0, 3650), show_default=True, help="0 is never."
+)
+@click.option("--bond-wei", default=10**18, type=click.IntRange(0), show_default=True)
+@click.option("--demand-bond-wei", default=10**16, type=click.IntRange(0), show_default=True)
+@click.option("--terms-file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def create(
+    network: str,
+    account: str,
+    yes: bool,
+    name: str,
+    token: str,
+    stages: int,
+    proposer: str | None,
+    arbiter: str,
+    challenge_hours: int,
+    abandon_days: int,
+    bond_wei: int,
+    demand_bond_wei: int,
+    terms_file: Path,
+) -> None:
+    """Open a pool of these terms, fixed for good, and remember it as pool/NAME."""
+    from ame.encoding import ZERO_ADDRESS, check_address, keccak
+    from ame.execution.chain import Deployments, connect, create_pool
+    from ame.records import Terms
+
+    for address, field in ((token, "--token"), (arbiter, "--arbiter")):
+        if address != ZERO_ADDRESS:
+            check_address(address, field)
+    with connect(network) as chain:
+        deployments, sender = Deployments(DEPLOYMENTS, chain), chain.account(account)
+        factory = deployments.find("PoolFactory")
+        terms = Terms(
+            token=token,
+            stage_count=stages,
+            proposer=check_address(proposer or sender.address, "--proposer"),
+            arbiter=arbiter,
+            registry=deployments.find("ContributorRegistry").address,
+            challenge_seconds=challenge_hours * 3600,
+            abandon_seconds=abandon_days * 86_400,
+            bond_wei=bond_wei,
+            demand_bond_wei=demand_bond_wei,
+            terms_hash=keccak(terms_file.read_bytes()),
+        )
+        confirm(yes, chain, signer=sender.address, **terms._asdict())
+        contract = create_pool(chain, factory, terms, sender, keccak(name.encode()))
+        deployments.remember(f"pool/{name}", contract.address)
+        click.echo(contract.address)
+
+
+@click.command()
+@on_network
+@signed
+@click.argument("pool_name", metavar="POOL")
+@click.argument("amount", type=click.IntRange(1))
+@click.option("--reference", default="", help="Up to 32 bytes of text that go into the event.")
+def deposit(network: str, account: str, yes: bool, pool_name: str, amount: int, reference: str) -> None:
+    """Deposit AMOUNT base units into POOL (a name or an address)."""
+    from ame.errors import InputError
+    from ame.execution.chain import connect
+    from ame.execution.chain import deposit as deposit_into
+
+    mark = reference.encode()
+    if len(mark) > 32:
+        raise InputError(f"--reference: expected at most 32 bytes, got {len(mark)}")
+    with connect(network) as chain:
+        contract, sender = find_pool(chain, pool_name), chain.account(account)
+        token = token_of(chain, contract.terms().token)
+        confirm(yes, chain, signer=sender.address, pool=contract.address, amount=token.text(amount))
+        receipt = deposit_into(chain, contract, amount, sender, mark.ljust(32, b"\0"))
+        credited = sum(event.amount for event in receipt.decode_logs(contract.Deposited))
+        click.echo(f"credited {token.text(credited)} in {receipt.txn_hash}")
+
+
+@click.command()
+@on_network
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--usage", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option(
+    "--previous", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Bundle before."
+)
+def settle(network: str, config: Path, usage: Path, output: Path, previous: Path | None) -> None:
+    """Measure, map and settle one epoch of sales: writes a bundle. CONFIG is a YAML file (see README)."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    from ame.attribution.measure import measure
+    from ame.attribution.usage import read_usage
+    from ame.bundle import evidence_of, read_bundle, write_bundle
+    from ame.errors import InputError
+    from ame.execution.chain import connect, terms_of
+    from ame.execution.ledger import StageLedger
+    from ame.execution.settings import read_settings
+    from ame.pipeline import Epoch
+    from ame.pipeline import settle as settle_epoch
+
+    settings = read_settings(config)
+    records = read_usage(usage, settings.pipelines)
+    if not records:
+        raise InputError(f"{usage}: expected at least one usage record, got none")
+    with connect(network) as chain:
+        contract = find_pool(chain, settings.pool)
+        terms, number, active = (
+            terms_of(contract),
+            int(contract.status().number),
+            int(contract.status().activeNumber),
+        )
+        token, chain_id = token_of(chain, terms.token), chain.id
+        address = str(contract.address)
+    before = read_bundle(previous, chain_id=chain_id, pool=address) if previous else None
+    if (before.settlement.number if before else 0) != active:
+        raise InputError(
+            f"--previous: expected the bundle of the active settlement {active}, "
+            f"got {before.settlement.number if before else 'none'}"
+        )
+    with ProcessPoolExecutor() as executor:
+        measurements = {
+            name: measure(one, executor, cache=settings.cache) for name, one in settings.pipelines.items()
+        }
+    bundle = settle_epoch(
+        Epoch(
+            chain_id=chain_id,
+            pool=address,
+            number=number + 1,
+            terms=terms,
+            token=token,
+            measurements=measurements,
+            usage=tuple(records),
+            rights=settings.rights.read_bytes(),
+            at=max(record.time for record in records),
+            ledgers=before.books.ledgers if before else [StageLedger()] * terms.stage_count,
+            previous=evidence_of(previous).hex() if previous else None,
+        )
+    )
+    evidence = write_bundle(output, bundle)
+    for stage, amount in zip(bundle.settlement.stages, bundle.settlement.amounts, strict=True):
+        click.echo(f"{stage:<16} {token.text(amount)}")
+    click.echo(f"evidence {evidence.hex()}")
+
+
+@click.command()
+@on_network
+@signed
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def propose(network: str, account: str, yes: bool, folder: Path) -> None:
+    """Post the settlement of the bundle in FOLDER, with the bond that the pool asks for."""
+    from ame.bundle import evidence_of, read_bundle
+    from ame.execution.chain import connect
+    from ame.execution.chain import propose as propose_to
+
+    with connect(network) as chain:
+        bundle = read_bundle(folder, chain_id=chain.id)
+        contract, sender = chain.at("SettlementPool", bundle.settlement.pool), chain.account(account)
+        confirm(
+            yes,
+            chain,
+            signer=sender.address,
+            pool=contract.address,
+            settlement=bundle.settlement.number,
+            revenue=bundle.token.text(bundle.settlement.table[-1]),
+        )
+        receipt = propose_to(chain, contract, bundle.books, evidence_of(folder), sender)
+        click.echo(f"settlement {bundle.settlement.number} is pending: {receipt.txn_hash}")
+
+
+@click.command()
+@on_network
+@click.argument("pool_name", metavar="POOL")
+@click.option("--json", "as_json", is_flag=True)
+def status(network: str, pool_name: str, as_json: bool) -> None:
+    """Show the settlement and the books of POOL (a name or an address)."""
+    from ame.execution.chain import connect
+
+    with connect(network) as chain:
+        contract = find_pool(chain, pool_name)
+        token, now = token_of(chain, contract.terms().token), contract.status()
+        books = {
+            name: int(getattr(contract, name)()) for name in ("unallocated", "unclaimed", "pendingRevenue")
+        }
+    if as_json:
+        facts = {
+            "settlement": str(now.number),
+            "status": STATUSES[now.current],
+            "active_at": str(now.activeAt),
+        }
+        click.echo(json.dumps({**facts, **{name: str(amount) for name, amount in books.items()}}))
+        return
+    click.echo(f"settlement {now.number}: {STATUSES[now.current]}, active at {now.activeAt} (Unix time)")
+    for name, amount in books.items():
+        click.echo(f"{name:<16} {token.text(amount)}")
+
+
+@click.command()
+@on_network
+@signed
+@click.argument("pool_name", metavar="POOL")
+def cancel(network: str, account: str, yes: bool, pool_name: str) -> None:
+    """Cancel the pending settlement of POOL: only its arbiter can."""
+    from ame.execution.chain import connect
+
+    with connect(network) as chain:
+        contract, sender = find_pool(chain, pool_name), chain.account(account)
+        confirm(yes, chain, signer=sender.address, pool=contract.address, cancels=contract.status().number)
+        receipt = chain.send(contract.cancel, sender=sender)
+        click.echo(f"cancelled: {receipt.txn_hash}")
+
+
+def find_pool(chain: Chain, name: str) -> Any:
+    """A pool by its address, or by the name it is remembered under."""
+    from ame.execution.chain import Deployments
+
+    if name.startswith("0x"):
+        return chain.at("SettlementPool", name)
+    return Deployments(DEPLOYMENTS, chain).find(f"pool/{name}", "SettlementPool")
