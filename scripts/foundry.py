@@ -1,7 +1,7 @@
 """Finds and runs the native forge, anvil and cast that npm brought.
 
-npm's own launchers in node_modules/.bin answer 0 when forge's tests fail and leave anvil running when they are killed:
-nothing here goes through them.
+npm's own launchers in node_modules/.bin answer 0 when forge's tests fail, and leave anvil running when they are
+killed: nothing here goes through them.
 
     python scripts/foundry.py forge test
 """

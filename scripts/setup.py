@@ -1,6 +1,6 @@
 """Sets up everything that AME needs, inside this folder: Python and npm packages, the Solidity compiler.
 
-Needs Python 3.11 to 3.13, Node 20 or newer and make. Run it as often as you like: what has not changed is not done again.
+Needs Python 3.11 to 3.13, Node 20 or newer and make. What has not changed since the last run is not done again.
 Reads pip's and npm's configuration from HOME, and writes nothing there.
 """
 
@@ -23,6 +23,7 @@ CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 SOLC = CACHE / "solcx" / "solc-v0.8.37"
+NATIVE_SOLC = CACHE / "solc-native"
 SOLC_VERSION = "0.8.37+commit.f401782d"
 SOLC_LIST = "https://binaries.soliditylang.org/linux-amd64/list.json"
 EXTRAS = "cluster,examples,lint,test"
@@ -79,7 +80,7 @@ def use_supported_python() -> None:
     for minor in range(PYTHON_LAST[1], PYTHON_FIRST[1] - 1, -1):
         other = shutil.which(f"python3.{minor}")
         if other and output([other, "-c", "import sys; print(sys.version_info[1])"]) == str(minor):
-            os.execv(other, [other, __file__, *sys.argv[1:]])
+            os.execv(other, [other, __file__, *sys.argv[1:]])  # noqa: S606 - this file again, no shell
     found = ".".join(map(str, sys.version_info[:3]))
     sys.exit(f"AME needs Python 3.11, 3.12 or 3.13; this is {found} and no other was found on the PATH.")
 
@@ -106,14 +107,18 @@ def make_problem() -> str | None:
 
 
 def python_stamp() -> str:
-    """Changes with the locked versions, with what pyproject.toml says of the package, and with the place of the folder."""
+    """Changes with the locked versions, with the package part of pyproject.toml, and with the place of the folder."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     package = [project["build-system"], project["project"], project["tool"]["setuptools"]]
     kept = VENV / "pyvenv.cfg"
     return digest(
-        json.dumps(package), (ROOT / "constraints.txt").read_text(), str(ROOT), EXTRAS, kept.read_text() if kept.exists() else ""
+        json.dumps(package),
+        (ROOT / "constraints.txt").read_text(),
+        str(ROOT),
+        EXTRAS,
+        kept.read_text() if kept.exists() else "",
     )
 
 
@@ -126,10 +131,24 @@ def install_python() -> None:
         done = run([sys.executable, "-m", "venv", str(VENV)])
         if done.returncode:
             shutil.rmtree(VENV, ignore_errors=True)
-            raise SetupError("Python cannot create virtual environments here: install its venv package (Debian: python3-venv).")
+            raise SetupError(
+                "Python cannot create virtual environments: install its venv package (Debian: python3-venv)."
+            )
     say("Installing Python packages (about a minute when nothing is cached)")
     done = run(
-        [PYTHON, "-m", "pip", "install", "--quiet", "--progress-bar=off", "-c", "constraints.txt", "-e", f".[{EXTRAS}]"],
+        [
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--progress-bar=off",
+            "-c",
+            "constraints.txt",
+            "-e",
+            f".[{EXTRAS}]",
+        ],
         # pip's own switch for the tools that build packages from source: locked like the rest
         PIP_CONSTRAINT="constraints.txt",
     )
@@ -159,9 +178,24 @@ def start_npm() -> subprocess.Popen[str]:
     """Starts `npm ci`; programs come as optional packages, so no package's own scripts need to run."""
     forget_stamp("npm")
     say("Installing npm packages")
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--include=dev", "--include=optional"]
+    command = [
+        "npm",
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        "--include=dev",
+        "--include=optional",
+    ]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -183,15 +217,17 @@ def solc_stamp() -> str:
 def install_solc() -> None:
     """The native compiler where it can be downloaded and runs, else npm's WebAssembly build; says which."""
     forget_stamp("solc")
-    SOLC.unlink(missing_ok=True)
     SOLC.parent.mkdir(parents=True, exist_ok=True)
+    SOLC.unlink(missing_ok=True)
+    SOLC.symlink_to(os.path.relpath(ROOT / "scripts" / "solc.mjs", SOLC.parent))
     reason = install_native_solc()
     if reason:
-        SOLC.unlink(missing_ok=True)
-        SOLC.symlink_to(os.path.relpath(ROOT / "scripts" / "solc.mjs", SOLC.parent))
+        shutil.rmtree(NATIVE_SOLC, ignore_errors=True)
         if not right_solc():
             SOLC.unlink()
-            raise SetupError(f"npm's solc is not version {SOLC_VERSION}: run `rm -rf node_modules` and try again.")
+            raise SetupError(
+                f"npm's solc is not version {SOLC_VERSION}: run `rm -rf node_modules` and try again."
+            )
     which = f"npm's WebAssembly build ({reason})" if reason else "native"
     say(f"Solidity compiler {SOLC_VERSION}: {which}")
     write_stamp("solc", solc_stamp())
@@ -200,12 +236,15 @@ def install_solc() -> None:
 def install_native_solc() -> str | None:
     """Installs through py-solc-x. None when it works, else why not, in a few words."""
     try:
-        with urllib.request.urlopen(SOLC_LIST, timeout=5) as answer:  # noqa: S310 - a fixed https address
+        with urllib.request.urlopen(SOLC_LIST, timeout=5) as answer:
             answer.read(1)
     except OSError:
         return "the native one cannot be downloaded from here"
+    shutil.rmtree(NATIVE_SOLC, ignore_errors=True)
+    NATIVE_SOLC.mkdir(parents=True)
+    install = [PYTHON, "-c", "import solcx; solcx.install_solc('0.8.37')"]
     try:
-        done = run([PYTHON, "-c", "import solcx; solcx.install_solc('0.8.37')"], timeout=120)
+        done = run(install, timeout=120, SOLCX_BINARY_PATH=str(NATIVE_SOLC))
     except subprocess.TimeoutExpired:
         return "downloading the native one took more than two minutes"
     if done.returncode or not right_solc():
@@ -241,7 +280,7 @@ def link_foundry() -> None:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The caller's, with every cache inside this folder. HOME stays: pip.conf and .npmrc are read from there."""
+    """The caller's, with every cache inside this folder. HOME stays: pip.conf and .npmrc are read there."""
     inside = {
         "PIP_CACHE_DIR": str(CACHE / "pip"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -250,10 +289,16 @@ def environment(**more: str) -> dict[str, str]:
         "SOLCX_BINARY_PATH": str(SOLC.parent),
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
     }
+    if not (Path.home() / ".rustup").exists():
+        inside["RUSTUP_HOME"] = str(
+            CACHE / "rustup"
+        )  # pip asks `rustc` for its version, and rustup's then writes to HOME
     return {**os.environ, **inside, **more}
 
 
-def run(command: list[str | Path], timeout: float | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[str | Path], timeout: float | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Runs a program in this folder and keeps what it says."""
     return subprocess.run(
         command,
@@ -271,7 +316,14 @@ def run(command: list[str | Path], timeout: float | None = None, **more: str) ->
 def output(command: list[str]) -> str | None:
     """What a program prints; None when it is not there or fails."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, env=environment())
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            env=environment(),
+        )
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None

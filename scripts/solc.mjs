@@ -1,11 +1,16 @@
 #!/usr/bin/env node
-// npm's WebAssembly solc behind the command line of the native compiler, as far as py-solc-x, Ape, Forge and
-// Slither use it: --version, and --standard-json with --base-path. Set-up links to it as
-// .cache/solcx/solc-v<version> where the native compiler cannot be downloaded.
-import { readFileSync, realpathSync, writeSync } from "node:fs";
-import { isAbsolute, relative, resolve } from "node:path";
+// The Solidity compiler for py-solc-x, Ape, Forge and Slither: --version, and --standard-json with --base-path.
+// Set-up links to it as .cache/solcx/solc-v<version>. It runs the native compiler if set-up could get one, else npm's
+// WebAssembly build. Either finds node_modules from any base path: Ape compiles a copy of contracts/ elsewhere.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, realpathSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import solc from "solc";
+
+const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
+const NATIVE = join(PROJECT, ".cache", "solc-native", "solc-v0.8.37");
 
 function options() {
   try {
@@ -30,18 +35,17 @@ function fail(message) {
   process.exit(1);
 }
 
-/** Reads imports that the input does not carry itself; nothing outside of the base path. */
-function readerBelow(base) {
-  const root = realpathSync(base);
+/** Reads imports that the input does not carry itself; nothing outside of these folders. */
+function readerBelow(folders) {
+  const roots = folders.map((folder) => realpathSync(folder));
   return (name) => {
-    try {
-      const path = realpathSync(resolve(root, name));
-      const inside = relative(root, path);
-      if (inside.startsWith("..") || isAbsolute(inside)) return { error: `${name} is outside of ${root}` };
-      return { contents: readFileSync(path, "utf8") };
-    } catch (error) {
-      return { error: error.message };
+    for (const root of roots) {
+      const path = resolve(root, name);
+      if (!existsSync(path)) continue;
+      const inside = relative(root, realpathSync(path));
+      if (!inside.startsWith("..") && !isAbsolute(inside)) return { contents: readFileSync(path, "utf8") };
     }
+    return { error: `${name} is not below ${roots.join(" or ")}` };
   };
 }
 
@@ -57,12 +61,25 @@ function write(text) {
   }
 }
 
-const chosen = options();
-if (chosen.version) {
-  write(`solc, the solidity compiler commandline interface\nVersion: ${solc.version()}\n`);
-} else if (chosen["standard-json"]) {
-  const callbacks = { import: readerBelow(chosen["base-path"]) };
-  write(solc.compile(readFileSync(0, "utf8"), callbacks) + "\n");
-} else {
-  fail("only --version and --standard-json are supported by the WebAssembly build");
+function runNative() {
+  const given = process.argv.slice(2);
+  const include = given.includes("--base-path") ? ["--include-path", PROJECT] : [];
+  const done = spawnSync(NATIVE, [...given, ...include], { stdio: "inherit" });
+  process.exit(done.status ?? 1);
 }
+
+function runWebAssembly() {
+  const chosen = options();
+  const solc = createRequire(import.meta.url)("solc");
+  if (chosen.version) {
+    write(`solc, the solidity compiler commandline interface\nVersion: ${solc.version()}\n`);
+  } else if (chosen["standard-json"]) {
+    const callbacks = { import: readerBelow([chosen["base-path"], PROJECT]) };
+    write(solc.compile(readFileSync(0, "utf8"), callbacks) + "\n");
+  } else {
+    fail("only --version and --standard-json are supported by the WebAssembly build");
+  }
+}
+
+if (existsSync(NATIVE)) runNative();
+else runWebAssembly();
