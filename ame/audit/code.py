@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+
+# solc leaves 32 zero bytes after PUSH32 for each immutable; for a zero in the source it writes PUSH0.
+_IMMUTABLE = re.compile(rb"\x7f\x00{32}")
 
 
-def difference(deployed: bytes, artifact: Mapping[str, Any]) -> str | None:
-    """What differs, in words, or None. `artifact`: runtime bytecode in hex and immutableReferences as solc gives them."""
-    shipped = bytes.fromhex(artifact["runtime"].removeprefix("0x"))
+def difference(deployed: bytes, shipped: bytes) -> str | None:
+    """What differs, in words, or None. `shipped` is runtime code as the compiler made it, immutables still zero."""
     if not deployed:
         return "no code"
-    if len(_without_metadata(deployed)) != len(_without_metadata(shipped)):
-        return f"{len(deployed)} bytes where the build has {len(shipped)}"
     left, right = bytearray(_without_metadata(deployed)), bytearray(_without_metadata(shipped))
-    for references in artifact["immutableReferences"].values():
-        for reference in references:
-            part = slice(reference["start"], reference["start"] + reference["length"])
-            left[part] = right[part] = bytes(reference["length"])
+    if len(left) != len(right):
+        return f"{len(deployed)} bytes where the build has {len(shipped)}"
+    for match in _IMMUTABLE.finditer(bytes(right)):
+        left[match.start() + 1 : match.end()] = bytes(32)
     at = next((at for at, (one, two) in enumerate(zip(left, right, strict=True)) if one != two), None)
     return None if at is None else f"another byte at {at}"
 
 
 def _without_metadata(code: bytes) -> bytes:
-    """solc ends code with CBOR metadata and its length in two bytes."""
+    """solc can end code with CBOR metadata and its length in two bytes."""
     length = int.from_bytes(code[-2:]) + 2
-    return (
-        code[:-length] if length < len(code) and code[-length:][:1] in (b"\xa1", b"\xa2", b"\xa3") else code
-    )
+    is_map = length < len(code) and code[-length : len(code) - length + 1] in (b"\xa1", b"\xa2", b"\xa3")
+    return code[:-length] if is_map else code

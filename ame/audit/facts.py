@@ -43,7 +43,7 @@ class ChainFacts:
     """Everything an audit asks a chain, as of `block`; events since the pool's creation, in their order.
 
     `balance` is the pool's holding of its token, `ether` of the chain's coin. `complete` is False where events
-    before `first_block` were not read.
+    before `first_block` were not read. `builds`: runtime code of the shipped contracts, by name.
     """
 
     chain_id: int
@@ -59,7 +59,7 @@ class ChainFacts:
     events: tuple[PoolEvent, ...]
     first_block: int = 0
     complete: bool = True
-    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    builds: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def named(self, name: str) -> Iterator[PoolEvent]:
         """All events of one name."""

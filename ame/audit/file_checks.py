@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ame.audit.case import Case, differ, same
+from ame.audit.code import difference
 from ame.audit.facts import ACTIVE, CANCELLED, PENDING
 from ame.audit.reading import SINGLE_PARTS, decoded
 from ame.errors import CannotTell
@@ -90,16 +91,14 @@ def status(case: Case) -> str:
 
 def code(case: Case) -> str:
     """Pool and registry run the shipped build; immutables and compiler metadata aside."""
-    from ame.audit.code import difference
-
-    artifacts = case.facts.artifacts
-    if not artifacts:
+    builds = case.facts.builds
+    if not builds:
         raise CannotTell("the shipped build is not at hand")
     for name, deployed in (
         ("SettlementPool", case.facts.code),
         ("ContributorRegistry", case.facts.registry_code),
     ):
-        found = difference(deployed, artifacts[name])
+        found = difference(deployed, builds[name])
         if found is not None:
             differ("the shipped build", found, f"code of {name}")
     return "SettlementPool and ContributorRegistry are the shipped build"

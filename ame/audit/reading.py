@@ -96,6 +96,31 @@ class Files:
 
 def read_files(folder: Path) -> Files:
     """Read the manifest and what it lists. FileError: the manifest is none; CannotTell: there is none."""
+    data, manifest = _read_manifest(folder)
+    parts: dict[str, bytes] = {}
+    missing, altered = [], []
+    for name, entry in manifest["parts"].items():
+        path = folder / name
+        if not path.exists() and not path.is_symlink():
+            missing.append(name)
+            continue
+        parts[name] = _read(folder, name)
+        found = hashlib.sha256(parts[name]).hexdigest()
+        if entry["sha256"] != found or entry["bytes"] != len(parts[name]):
+            altered.append(
+                f"{name}: SHA-256 {found} and {len(parts[name])} bytes, "
+                f"the manifest says {entry['sha256']} and {entry['bytes']}"
+            )
+    return Files(folder, data, manifest, parts, tuple(missing), tuple(altered))
+
+
+def listed_parts(folder: Path) -> dict[str, int]:
+    """Names and sizes of the parts that the folder's manifest lists."""
+    _, manifest = _read_manifest(folder)
+    return {name: entry["bytes"] for name, entry in manifest["parts"].items()}
+
+
+def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
     where = folder / "manifest.json"
     if not where.exists() and not where.is_symlink():
         raise CannotTell(f"{where}: there is no manifest, so there is nothing to check")
@@ -113,8 +138,6 @@ def read_files(folder: Path) -> Files:
         raise FileError("expected an address", file=where, field="pool")
     if manifest["previous"] is not None and not _is_sha256(manifest["previous"]):
         raise FileError("expected 64 hex digits or null", file=where, field="previous")
-    parts: dict[str, bytes] = {}
-    missing, altered = [], []
     for name, entry in listed.items():
         _check_name(name, where)
         if (
@@ -123,18 +146,8 @@ def read_files(folder: Path) -> Files:
             or not _is_sha256(entry["sha256"])
         ):
             raise FileError(f"{name}: expected its sha256 and bytes", file=where, field="parts")
-        path = folder / name
-        if not path.exists() and not path.is_symlink():
-            missing.append(name)
-            continue
-        parts[name] = _read(folder, name)
-        found = hashlib.sha256(parts[name]).hexdigest()
-        if entry["sha256"] != found or type(entry["bytes"]) is not int or entry["bytes"] != len(parts[name]):
-            altered.append(
-                f"{name}: SHA-256 {found} and {len(parts[name])} bytes, "
-                f"the manifest says {entry['sha256']} and {entry['bytes']!r}"
-            )
-    return Files(folder, data, manifest, parts, tuple(missing), tuple(altered))
+        _small(entry["bytes"], where, f"bytes of {name}", 0, MAX_PART_BYTES)
+    return data, manifest
 
 
 class Contents:

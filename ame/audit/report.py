@@ -53,6 +53,22 @@ class Report:
         return EXIT_CODES[self.verdict]
 
     @property
+    def is_true(self) -> bool:
+        """Whether every check holds."""
+        return self.verdict is Verdict.TRUE
+
+    @property
+    def sentence(self) -> str:
+        """The verdict, with the first thing that is not true."""
+        first = next((check for check in self.checks if check.verdict is self.verdict), None)
+        if first is None or self.is_true:
+            return f"all {len(self.checks)} checks hold"
+        if self.verdict is Verdict.UNKNOWN:
+            return f"cannot tell: {first.name}: {first.found}"
+        where = f" at {first.where}" if first.where else ""
+        return f"false: {first.name}{where}: expected {first.expected}, found {first.found}"
+
+    @property
     def false(self) -> tuple[Check, ...]:
         """What is false, in the order of the checks."""
         return tuple(check for check in self.checks if check.verdict is Verdict.FALSE)

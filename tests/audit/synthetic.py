@@ -35,8 +35,7 @@ TERMS = Terms(
 STAGES = ("training_data", "base_model", "prompt")
 COIN = Token("0x0000000000000000000000000000000000000000", "ETH", 18)
 RUNTIME = bytes(range(256)) * 4
-ARTIFACT = {"runtime": "0x" + RUNTIME.hex(), "immutableReferences": {"1": [{"start": 64, "length": 32}]}}
-ARTIFACTS = {"SettlementPool": ARTIFACT, "ContributorRegistry": ARTIFACT}
+BUILDS = {"SettlementPool": RUNTIME, "ContributorRegistry": RUNTIME}
 
 
 def measurement(name: str, sizes: tuple[int, ...], seed: random.Random) -> Measurement:
@@ -167,7 +166,7 @@ class History:
         )  # fmt: skip
         return ChainFacts(
             31337, POOL, len(self.events), 0, self.terms, RUNTIME, RUNTIME, money + bonds, money + bonds, books,
-            tuple(self.events), artifacts=ARTIFACTS,
+            tuple(self.events), builds=BUILDS,
         )  # fmt: skip
 
 

@@ -48,18 +48,18 @@ CHECKS: Mapping[str, Test] = {
 
 
 def audit(
-    folder: Path,
+    folders: Sequence[Path],
     facts: ChainFacts | None,
-    history: Sequence[Path] = (),
     *,
     rerun: Callable[[Case], Mapping[str, Mapping[int, int]]] | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
-    """Re-derive every number of the bundle in `folder`. Pure but for reading the folders.
+    """Re-derive every number of the last bundle. Pure but for reading the folders.
 
-    facts: what the chain says, or None: then the checks that need it are unknown. history: older bundles, oldest
-    first. rerun: runs coalitions again, pipeline -> coalition -> value in ppm. Never raises because of the bundle.
+    folders: the bundle, and before it the older ones that are at hand, oldest first. facts: what the chain says, or
+    None: then the checks that need it are unknown. rerun: runs coalitions again, pipeline -> coalition -> value in ppm. Never raises because of the bundle.
     """
+    *history, folder = folders
     try:
         contents = Contents(read_files(folder))
     except AmeError as error:
