@@ -181,7 +181,7 @@ def to_ppm(utility: object) -> int:
     """Round once, to the nearest millionth, ties to even; NaN, infinity and what is no number are refused."""
     if isinstance(utility, bool) or not isinstance(utility, int | float | np.floating | np.integer):
         raise InputError(f"expected a number as utility, got {utility!r}")
-    if not math.isfinite(utility) or abs(utility) >= 2**62 / MICRO:
+    if not math.isfinite(float(utility)) or abs(float(utility)) >= 2**62 / MICRO:
         raise InputError(f"expected a finite utility below 2^62 ppm, got {float(utility)!r}")
     return round(float(utility) * MICRO)
 
