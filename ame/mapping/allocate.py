@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 from ame.arithmetic import telescoping_split
 from ame.errors import InputError, InternalError
+from ame.mapping.collector import paused_collector
 from ame.mapping.conflicts import Conflict, find_conflicts
 from ame.mapping.lineage_pay import Receipts, flow
-from ame.mapping.rights import Rights, holdings_at
+from ame.mapping.rights import Rights, copies, holders_of, holdings_at
 from ame.records import MICRO, Allocation, AllocationLine, Shares
 
 REASONS_SHOWN = 8
@@ -32,11 +34,17 @@ def allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
     InputError where an asset is unknown, stands in another stage or has no holder yet, or a licence forbids
     the payment.
     """
+    with paused_collector():
+        return _allocate(shares, rights, at)
+
+
+def _allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
     if at.tzinfo is None:
         raise InputError(f"allocate: at: expected a time with its zone, got {at.isoformat()}")
     used = [asset for weights in shares.asset_weights for asset in weights]
     for stage, weights in zip(shares.stages, shares.asset_weights, strict=True):
         _check_stage(stage, weights, rights)
+    _check_copies(rights, set(used))
     held = _held_back(find_conflicts(rights, used), rights)
     lines = tuple(
         _stage_lines(stage, weights, rights, held, at)
@@ -62,14 +70,24 @@ def _check_stage(stage: str, weights: Mapping[str, int], rights: Rights) -> None
             )
 
 
+def _check_copies(rights: Rights, used: set[str]) -> None:
+    for asset, other in copies(rights):
+        if asset in used and other in used:
+            raise rights.asset_error(
+                asset, f"has the same content as {other} of other holders: mark them contested, or drop one"
+            )
+
+
 def _held_back(conflicts: Iterable[Conflict], rights: Rights) -> dict[str, tuple[str, str]]:
     """Asset -> (contributor of the reserve, why); refused conflicts end here."""
     held: dict[str, tuple[str, str]] = {}
+    reserves = set(rights.reserves.values())
     for conflict in conflicts:
         policy = rights.policies[conflict.kind]
         if policy.action == "refuse":
             raise rights.asset_error(conflict.asset, f"{conflict} (policy: refuse)")
-        if policy.reserve is not None:
+        already = holders_of(rights.assets[conflict.asset]) <= reserves
+        if policy.reserve is not None and not already:
             held.setdefault(
                 conflict.asset,
                 (rights.reserves[policy.reserve], f"held in reserve {policy.reserve}: {conflict}"),
@@ -113,8 +131,9 @@ def _parts(
     if rights.assets[asset].contested:
         if rights.escrow is None:
             raise rights.asset_error(asset, "is contested: expected an escrow reserve in the rights file")
-        why = f"{units(receipts.kept)} because {source} x held in escrow {rights.escrow}: the content is contested"
-        return [_Part(rights.reserves[rights.escrow], receipts.kept, why)]
+        why = f"held in escrow {rights.escrow}: the content is contested"
+        reason = f"{units(receipts.kept)} because {source} x {why}"
+        return [_Part(rights.reserves[rights.escrow], receipts.kept, reason)]
     if asset in held:
         reserve, why = held[asset]
         return [_Part(reserve, receipts.kept, f"{units(receipts.kept)} because {source} x {why}")]
@@ -133,6 +152,8 @@ def _parts(
 def _sources(stage: str, receipts: Receipts, total: int) -> str:
     """`41.2 % of fine_tuning, and 3.5 as 5 % upstream (absolute) from acme/lora`"""
     texts = []
+    if len(receipts.sources) == 1 and receipts.sources[0].child is None:
+        return f"{percent(receipts.sources[0].weight, total)} of {stage}"
     for source in sorted(receipts.sources, key=lambda source: (source.child is not None, -source.weight)):
         if source.child is None:
             texts.append(f"{percent(source.weight, total)} of {stage}")
@@ -150,6 +171,7 @@ def units(weight: int) -> str:
     return f"{weight // MICRO}.{weight % MICRO:06}".rstrip("0").rstrip(".")
 
 
+@cache
 def percent(part: int, whole: int) -> str:
     """`41.2 %`, rounded down to six digits after the point; 0 of 0 is 0 %."""
     micro = part * 10**8 // whole if whole else 0

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from ame.mapping import graph
-from ame.mapping.licenses import Terms, kinds_of, may_follow, options
+from ame.mapping.collector import paused_collector
+from ame.mapping.licenses import Terms, may_follow, options
 from ame.mapping.rights import Asset, Rights
 
 STEPS_SHOWN = 8
@@ -79,6 +80,11 @@ def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Co
     Per asset, kind and licence one conflict: the one with the shortest path. InputError for an unreadable
     licence.
     """
+    with paused_collector():
+        return _find_conflicts(rights, used)
+
+
+def _find_conflicts(rights: Rights, used: Iterable[str] | None) -> list[Conflict]:
     lineage = {asset.id: tuple(parent.asset for parent in asset.parents) for asset in rights.assets.values()}
     if used is not None:
         wanted = graph.with_ancestors(lineage, used)
@@ -89,8 +95,7 @@ def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Co
         asset = rights.assets[name]
         inherited = _inherited(lineage[name], duties)
         terms, broken = _best_terms(asset, inherited)
-        asked = {(kind, license_) for license_ in terms.licenses for kind in kinds_of(license_)}
-        own = [key for key in sorted(asked) if key not in inherited]
+        own = [key for key in terms.asks if key not in inherited]
         duties[name] = {**inherited, **dict.fromkeys(own, _Duty(name, 0, None))} if own else inherited
         broken += [key for key in own if key[0] in ("noncommercial", "unknown-license")]
         found += [Conflict(*key, duties[name][key].origin, name, duties) for key in broken]
@@ -110,9 +115,12 @@ def _inherited(parents: Iterable[str], duties: _Duties) -> dict[_Key, _Duty]:
 
 def _best_terms(asset: Asset, inherited: Mapping[_Key, _Duty]) -> tuple[Terms, list[_Key]]:
     """Of a licence with an OR, the side that breaks least; and what it breaks."""
+    ways = options(asset.license)
+    if not inherited:
+        return ways[0], []
     choices = [
         (terms, [key for key, duty in inherited.items() if _is_broken(key, duty, terms, asset)])
-        for terms in options(asset.license)
+        for terms in ways
     ]
     return min(choices, key=lambda choice: len(choice[1]))
 

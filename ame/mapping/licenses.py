@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -115,6 +116,16 @@ class Terms(NamedTuple):
     kinds: frozenset[str]
     licenses: frozenset[str]
 
+    @property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """Each (kind, licence that asks for it), sorted."""
+        return _asks(self)
+
+
+@cache
+def _asks(terms: Terms) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((kind, license_) for license_ in terms.licenses for kind in kinds_of(license_)))
+
 
 NO_ASSERTION = "NOASSERTION"
 UNKNOWN = Terms(frozenset({"unknown-license"}), frozenset({NO_ASSERTION}))
@@ -141,6 +152,14 @@ def to_spdx(tag: str) -> str | None:
     if tag.strip().lower() in HUGGING_FACE_TAGS:
         return HUGGING_FACE_TAGS[tag.strip().lower()]
     return str(_parsed(tag))
+
+
+def all_of(expressions: Iterable[str]) -> str:
+    """One SPDX expression that asks for all of them."""
+    parts = sorted(set(expressions))
+    if len(parts) == 1:
+        return parts[0]
+    return str(_licensing().parse(" AND ".join(f"({part})" for part in parts)))
 
 
 @cache

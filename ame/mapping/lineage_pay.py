@@ -67,10 +67,14 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
     receipts = {asset: Receipts() for asset in order}
     passing = dict.fromkeys(order, 0)
     for asset in reversed(order):
-        if weights.get(asset):
-            edges = absolute.get(asset, ())
+        weight = weights.get(asset)
+        edges = absolute.get(asset, ())
+        if weight and not edges:
+            passing[asset] += weight
+            receipts[asset].sources.insert(0, Source(weight))
+        elif weight:
             taken = [edge.ppm for edge in edges]
-            *parts, rest = telescoping_split(weights[asset], [*taken, WHOLE_PPM - sum(taken)])
+            *parts, rest = telescoping_split(weight, [*taken, WHOLE_PPM - sum(taken)])
             for edge, part in zip(edges, parts, strict=True):
                 if part:
                     receipts[edge.parent].sources.append(Source(part, asset, edge.ppm, "absolute"))

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 from ame.encoding import check_address
 from ame.errors import FileError, InputError
 from ame.mapping import graph, names, strict_yaml
+from ame.mapping.collector import paused_collector
+from ame.mapping.licenses import options
 from ame.mapping.strict_yaml import FieldPath
 from ame.records import DEFAULT_STAGES
 
@@ -143,6 +145,11 @@ def read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
 
     Raises FileError at once where the file is not even in the format.
     """
+    with paused_collector():
+        return _read_rights(text, file)
+
+
+def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
     document = strict_yaml.parse(text, file)
     try:
         rights = _Reader(document, str(file), text).read()
@@ -179,6 +186,26 @@ def holdings_at(asset: Asset, at: datetime) -> tuple[Holding, ...]:
     )
 
 
+def holders_of(asset: Asset) -> frozenset[str]:
+    """Everybody who ever holds a part of the asset."""
+    return frozenset(holding.contributor for holding in asset.holdings)
+
+
+def copies(rights: Rights) -> list[tuple[str, str]]:
+    """(asset, an earlier one) with the same content hash but other holders, where neither is marked
+    contested.
+    """
+    first: dict[str, str] = {}
+    found = []
+    for asset in rights.assets.values():
+        if asset.sha256 is None or asset.contested:
+            continue
+        other = first.setdefault(asset.sha256, asset.id)
+        if other != asset.id and holders_of(rights.assets[other]) != holders_of(asset):
+            found.append((asset.id, other))
+    return found
+
+
 def _parents(asset: Asset) -> tuple[str, ...]:
     return tuple(parent.asset for parent in asset.parents)
 
@@ -189,6 +216,8 @@ def _splits(assets: Iterable[Asset]) -> Iterable[tuple[str, str, FieldPath]]:
         holdings = asset.holdings
         if not holdings:
             yield asset.id, "expected holders (a reserve, where nobody is known)", ()
+            continue
+        if len(holdings) == 1 and holdings[0].ppm == WHOLE_PPM:
             continue
         moments = {holding.start for holding in holdings} | {item.end for item in holdings if item.end}
         for moment in sorted(moments):
@@ -244,6 +273,7 @@ _ASSET = {
 _HOLDER = {"contributor", "reserve", "ppm", "from", "until"}
 _PARENT = {"asset", "relation", "upstream_ppm", "scope"}
 _RESERVE = {"name", "contributor"}
+_RELATIONS, _SCOPES = frozenset(RELATIONS), frozenset(SCOPES)
 
 
 class _Reader:
@@ -377,6 +407,11 @@ class _Reader:
         for name, text in (("title", title), ("license", license_)):
             if text is not None and (not isinstance(text, str) or not text or len(text) > 1000):
                 raise _FieldError((*path, name), f"expected a text of 1 to 1000 letters, got {_shown(text)}")
+        if license_ is not None:
+            try:
+                options(license_)
+            except InputError as error:
+                raise _FieldError((*path, "license"), str(error)) from error
         contested = entry.get("contested", False)
         if type(contested) is not bool:
             raise _FieldError((*path, "contested"), f"expected true or false, got {_shown(contested)}")
@@ -407,13 +442,16 @@ class _Reader:
                 entry.get("upstream_ppm", 0),
                 entry.get("scope", "relative"),
             )
-            self.known(parent.relation, RELATIONS, "relation", (*where, "relation"))
-            self.known(parent.scope, SCOPES, "scope", (*where, "scope"))
-            self.check_ppm(parent.upstream_ppm, 0, (*where, "upstream_ppm"))
+            if parent.relation not in _RELATIONS:
+                self.known(parent.relation, RELATIONS, "relation", (*where, "relation"))
+            if parent.scope not in _SCOPES:
+                self.known(parent.scope, SCOPES, "scope", (*where, "scope"))
+            if type(parent.upstream_ppm) is not int or parent.upstream_ppm:
+                self.check_ppm(parent.upstream_ppm, 0, (*where, "upstream_ppm"))
             if type(parent.asset) is not str:
                 raise _FieldError((*where, "asset"), f"expected an asset's id, got {_shown(parent.asset)}")
             result.append(parent)
-        if len({parent.asset for parent in result}) != len(result):
+        if len(result) > 1 and len({parent.asset for parent in result}) != len(result):
             raise _FieldError(path, "expected each parent once")
         relative = sum(parent.upstream_ppm for parent in result if parent.scope == "relative")
         if relative > WHOLE_PPM:

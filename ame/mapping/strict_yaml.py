@@ -43,9 +43,9 @@ def read_file(path: Path, max_bytes: int = MAX_RIGHTS_BYTES) -> str:
         raise FileError(f"cannot be read: {error.strerror or error}", file=path) from error
 
 
-def parse(text: str, file: object, first_line: int = 1) -> Any:
+def parse(text: str, file: object) -> Any:
     """Plain Python of one YAML document, or of JSON where the file's name ends in .json."""
-    return _parse_json(text, file) if str(file).endswith(".json") else _parse_yaml(text, file, first_line)
+    return _parse_json(text, file) if str(file).endswith(".json") else parse_yaml(text, file)
 
 
 def line_of(text: str, path: FieldPath) -> int | None:
@@ -96,8 +96,10 @@ class _RepeatedError(ValueError):
         self.key = key
 
 
-def _parse_yaml(text: str, file: object, first_line: int) -> Any:
-    """One pass over the parser's events with a stack of our own, so that depth and aliases cannot hurt."""
+def parse_yaml(text: str, file: object, first_line: int = 1) -> Any:
+    """Plain Python of one YAML document, whose text starts at `first_line` of the file.
+
+    One pass over the parser's events with a stack of our own, so that depth and aliases cannot hurt."""
 
     def fail(message: str, mark: Any, field: str | None = None) -> NoReturn:
         raise FileError(message, file=file, line=mark.line + first_line, field=field)

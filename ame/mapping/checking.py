@@ -1,0 +1,97 @@
+"""`ame rights check`: everything that is wrong with a rights file, or that would hold or stop the money."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ame.errors import FileError, InputError
+from ame.mapping.conflicts import find_conflicts
+from ame.mapping.hashing import hash_path
+from ame.mapping.lineage_pay import flow
+from ame.mapping.rights import Rights, copies, read_rights
+from ame.mapping.strict_yaml import read_file
+
+
+class Finding(NamedTuple):
+    """`level`: error (stops the money), held (the money waits in a reserve) or warning."""
+
+    level: str
+    message: str
+    asset: str | None = None
+    kind: str | None = None
+    path: tuple[str, ...] = ()
+
+
+class CheckReport(NamedTuple):
+    """What was checked and what was found."""
+
+    assets: int
+    edges: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether money may move."""
+        return all(finding.level != "error" for finding in self.findings)
+
+
+def check_file(path: Path, content: bool = False) -> CheckReport:
+    """Check a rights file; with `content`, also the files that its assets' paths name, relative to it.
+
+    Raises FileError only where the file is not in the format.
+    """
+    rights, problems = read_rights(read_file(path), path)
+    findings = [Finding("error", str(problem)) for problem in problems]
+    if not problems:
+        findings += check_rights(rights)
+    if content:
+        findings += _check_content(rights, path.parent)
+    edges = sum(len(asset.parents) for asset in rights.assets.values())
+    return CheckReport(len(rights.assets), edges, tuple(findings))
+
+
+def check_rights(rights: Rights) -> list[Finding]:
+    """Licence conflicts with their policy, equal content of different holders, upstream shares above the
+    whole.
+    """
+    findings = []
+    level_of = {"refuse": "error", "reserve": "held", "warn": "warning"}
+    for conflict in find_conflicts(rights):
+        policy = rights.policies[conflict.kind]
+        where = f" (held in reserve {policy.reserve})" if policy.reserve else ""
+        message = f"{conflict}{where}"
+        findings.append(
+            Finding(level_of[policy.action], message, conflict.asset, conflict.kind, conflict.path)
+        )
+    for asset, other in copies(rights):
+        message = f"asset {asset}: same content as {other} of other holders: mark them contested, or drop one"
+        findings.append(Finding("error", message, asset, "copy", (other, asset)))
+    for asset_ in rights.assets.values():
+        if asset_.contested and rights.escrow is None:
+            message = f"asset {asset_.id}: is contested: expected an escrow reserve in the rights file"
+            findings.append(Finding("error", message, asset_.id, "contested"))
+    try:
+        flow(dict.fromkeys(rights.assets, 0), rights)
+    except InputError as error:
+        findings.append(Finding("error", str(error)))
+    return findings
+
+
+def _check_content(rights: Rights, folder: Path) -> list[Finding]:
+    findings = []
+    for asset in rights.assets.values():
+        if asset.path is None:
+            continue
+        path = folder / asset.path
+        try:
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise FileError("leads out of the folder of the rights file", file=path)
+            found = hash_path(path)
+        except FileError as error:
+            findings.append(Finding("error", f"asset {asset.id}: {error}", asset.id, "content"))
+            continue
+        if found != asset.sha256:
+            message = f"asset {asset.id}: expected the content {asset.sha256}, {asset.path} has {found}"
+            findings.append(Finding("error", message, asset.id, "content"))
+    return findings

@@ -1,0 +1,193 @@
+"""The lineage as a picture (SVG) and as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from ame.errors import InputError
+from ame.mapping import graph
+from ame.mapping.conflicts import Conflict, find_conflicts
+from ame.mapping.rights import Asset, Parent, Rights, holdings_at
+
+MAX_DRAWN = 500
+_BOX_WIDTH, _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 230, 64, 90, 22, 24
+# Okabe and Ito (2008): distinct for all kinds of colour vision.
+_STAGE_COLOURS = ("#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#f0e442")
+_SVG_HEAD = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+    'height="{height}" role="img" aria-label="Lineage and rights" font-family="sans-serif" '
+    'font-size="12"><defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
+    'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#555"/></marker></defs>'
+)
+_LEVEL_COLOURS = {"refuse": "#c62828", "reserve": "#b26a00", "warn": "#8a6d00"}
+
+
+def to_text(rights: Rights, at: datetime, root: str | None = None) -> str:
+    """A tree per asset that nothing was made from: below each asset, what it was made from.
+
+    An asset that is shown already is named once more with `^`, not unfolded again.
+    """
+    lineage = _lineage(rights, root)
+    conflicts = _conflicts(rights, lineage)
+    made_from = {parent for parents in lineage.values() for parent in parents}
+    tops = [root] if root else [asset for asset in lineage if asset not in made_from]
+    shown: set[str] = set()
+    lines: list[str] = []
+    # (asset, the edge that leads to it, indent of its line, indent of what is below it)
+    waiting: list[tuple[str, Parent | None, str, str]] = [(asset, None, "", "") for asset in reversed(tops)]
+    while waiting:
+        name, edge, indent, below = waiting.pop()
+        asset = rights.assets[name]
+        lines.append(indent + _text_line(asset, edge, at, name in shown))
+        if name in shown:
+            continue
+        shown.add(name)
+        lines += [f"{below}  ! {conflict}" for conflict in conflicts.get(name, ())]
+        last = len(asset.parents) - 1
+        for index in range(last, -1, -1):
+            parent = asset.parents[index]
+            turn, run = ("└─ ", "   ") if index == last else ("├─ ", "│  ")
+            waiting.append((parent.asset, parent, below + turn, below + run))
+    return "\n".join(lines) + "\n"
+
+
+def to_svg(rights: Rights, at: datetime, root: str | None = None) -> str:
+    """The lineage from left (what others are made from) to right, with holders, licences and conflicts.
+
+    InputError for more than 500 assets: nobody can read them; `root` draws one asset and its lineage.
+    """
+    lineage = _lineage(rights, root)
+    if len(lineage) > MAX_DRAWN:
+        raise InputError(
+            f"expected at most {MAX_DRAWN} assets in one picture, got {len(lineage)}; choose one asset"
+        )
+    conflicts = _conflicts(rights, lineage)
+    place = _places(lineage)
+    width = max(x for x, _ in place.values()) + _BOX_WIDTH + _MARGIN
+    height = max(y for _, y in place.values()) + _BOX_HEIGHT + _MARGIN
+    parts = [
+        _SVG_HEAD.format(width=width, height=height),
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    ]
+    for name in lineage:
+        parts += [
+            _svg_edge(place[parent.asset], place[name], parent) for parent in rights.assets[name].parents
+        ]
+    for name in lineage:
+        parts.append(_svg_box(rights, rights.assets[name], place[name], conflicts.get(name, ()), at))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def to_plain(rights: Rights, at: datetime, root: str | None = None) -> list[dict[str, Any]]:
+    """The same as plain data, one entry per asset."""
+    lineage = _lineage(rights, root)
+    conflicts = _conflicts(rights, lineage)
+    return [
+        {
+            "id": name,
+            "stage": rights.assets[name].stage,
+            "license": rights.assets[name].license,
+            "parents": [parent._asdict() for parent in rights.assets[name].parents],
+            "holders": {item.contributor: item.ppm for item in holdings_at(rights.assets[name], at)},
+            "conflicts": [str(conflict) for conflict in conflicts.get(name, ())],
+        }
+        for name in lineage
+    ]
+
+
+def _lineage(rights: Rights, root: str | None) -> dict[str, tuple[str, ...]]:
+    lineage = {asset.id: tuple(parent.asset for parent in asset.parents) for asset in rights.assets.values()}
+    if root is None:
+        return lineage
+    if root not in lineage:
+        raise InputError(f"{rights.file}: expected an asset's id, got {root!a}")
+    wanted = graph.with_ancestors(lineage, [root])
+    return {asset: parents for asset, parents in lineage.items() if asset in wanted}
+
+
+def _conflicts(rights: Rights, lineage: Mapping[str, object]) -> dict[str, list[Conflict]]:
+    found: dict[str, list[Conflict]] = {}
+    for conflict in find_conflicts(rights, lineage):
+        found.setdefault(conflict.asset, []).append(conflict)
+    return found
+
+
+def _text_line(asset: Asset, edge: Parent | None, at: datetime, again: bool) -> str:
+    relation = f"{edge.relation}{_upstream(edge)}: " if edge else ""
+    if again:
+        return f"{relation}{asset.id} ^"
+    return f"{relation}{asset.id} [{asset.stage}; {asset.license or 'no licence'}] {_holders(asset, at)}"
+
+
+def _upstream(edge: Parent) -> str:
+    return f" {edge.upstream_ppm / 10**4:g} % {edge.scope}" if edge.upstream_ppm else ""
+
+
+def _holders(asset: Asset, at: datetime) -> str:
+    if asset.contested:
+        return "contested"
+    split = (f"{holding.contributor} {holding.ppm / 10**4:g} %" for holding in holdings_at(asset, at))
+    return ", ".join(split) or "nobody yet"
+
+
+def _places(lineage: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, int]]:
+    """Column: longest way from the roots. Row: average row of the parents, so that edges cross little."""
+    column: dict[str, int] = {}
+    for asset in graph.parents_first(lineage):
+        column[asset] = 1 + max((column[parent] for parent in lineage[asset]), default=-1)
+    row: dict[str, float] = {}
+    place = {}
+    for number in range(max(column.values(), default=-1) + 1):
+        assets = [asset for asset in lineage if column[asset] == number]
+        assets.sort(key=lambda asset: sum(row[p] for p in lineage[asset]) / max(1, len(lineage[asset])))
+        for index, asset in enumerate(assets):
+            row[asset] = index
+            x, y = number * (_BOX_WIDTH + _GAP_X), index * (_BOX_HEIGHT + _GAP_Y)
+            place[asset] = (_MARGIN + x, _MARGIN + y)
+    return place
+
+
+def _svg_edge(start: tuple[int, int], end: tuple[int, int], edge: Parent) -> str:
+    x1, y1 = start[0] + _BOX_WIDTH, start[1] + _BOX_HEIGHT // 2
+    x2, y2 = end[0], end[1] + _BOX_HEIGHT // 2
+    bend = _GAP_X // 2
+    label = escape(f"{edge.relation}{_upstream(edge)}")
+    dash = ' stroke-dasharray="5 3"' if edge.relation == "trained_on" else ""
+    return (
+        f'<path d="M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}" fill="none" stroke="#555"{dash} '
+        f'marker-end="url(#tip)"><title>{label}</title></path>'
+        f'<text x="{x2 - 8}" y="{y2 - 5}" text-anchor="end" fill="#333" font-size="10">{label}</text>'
+    )
+
+
+def _svg_box(
+    rights: Rights, asset: Asset, place: tuple[int, int], conflicts: Sequence[Conflict], at: datetime
+) -> str:
+    x, y = place
+    actions = [rights.policies[conflict.kind].action for conflict in conflicts]
+    worst = next((action for action in _LEVEL_COLOURS if action in actions), None)
+    stroke = _LEVEL_COLOURS[worst] if worst else "#444"
+    colour = _STAGE_COLOURS[rights.stages.index(asset.stage)]
+    title = "\n".join([f"{asset.id}: {asset.title or asset.stage}", *map(str, conflicts)])
+    mark = f" ⚠ {conflicts[0].kind}" if conflicts else ""
+    rows: Iterator[tuple[str, str]] = zip(
+        (asset.id, f"{asset.license or 'no licence'}{mark}", _holders(asset, at)),
+        ("#000", stroke if worst else "#333", "#333"),
+        strict=True,
+    )
+    texts = "".join(
+        f'<text x="{x + 12}" y="{y + 18 + 18 * index}" fill="{fill}">{escape(_short(text))}</text>'
+        for index, (text, fill) in enumerate(rows)
+    )
+    return (
+        f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" '
+        f'rx="4" fill="#fafafa" stroke="{stroke}" stroke-width="{2 if worst else 1}"/>'
+        f'<rect x="{x}" y="{y}" width="5" height="{_BOX_HEIGHT}" fill="{colour}"/>{texts}</g>'
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 34 else f"{text[:16]}…{text[-17:]}"

@@ -1,0 +1,177 @@
+"""Cards -> a rights file. What no card declares is held by a named reserve, never silently by anybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ame.arithmetic import telescoping_split
+from ame.errors import FileError, InputError
+from ame.mapping.cards import DATASETS, Card
+from ame.mapping.collector import paused_collector
+from ame.mapping.rights import FORMAT, WHOLE_PPM
+
+_GAP_MEANING = {
+    "undeclared-data": "says nothing of the data it was trained on",
+    "unknown-base": "says that it has a base model, not which",
+    "undeclared-license": "declares no licence that is known",
+    "unknown-holder": "names nobody who could be paid",
+    "no-card": "is named as a parent, but its card was not given",
+}
+
+
+class Gap(NamedTuple):
+    """Something that no card declares, and the reserve that holds the money instead."""
+
+    asset: str
+    kind: str
+    reserve: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.asset} {_GAP_MEANING[self.kind]} -> reserve {self.reserve}"
+
+
+class Import(NamedTuple):
+    """A rights file as plain data, and what the cards left out."""
+
+    document: dict[str, Any]
+    gaps: tuple[Gap, ...]
+
+
+def import_cards(cards: Iterable[Card], registrars: Mapping[str, str], since: datetime) -> Import:
+    """The lineage of the cards, held by their owners in equal parts since `since`.
+
+    registrars: namespace -> address; `*` stands for every namespace that is not named. InputError for two
+    cards of one asset
+    and for a namespace without registrar.
+    """
+    if since.tzinfo is None:
+        raise InputError(f"import: expected a time with its zone, got {since.isoformat()}")
+    with paused_collector():
+        return _Importer(registrars, since.isoformat().replace("+00:00", "Z")).run(cards)
+
+
+class _Importer:
+    def __init__(self, registrars: Mapping[str, str], since: str) -> None:
+        self.registrars, self.since = registrars, since
+        self.assets: dict[str, dict[str, Any]] = {}
+        self.contributors: dict[str, None] = {}
+        self.reserves: dict[str, str] = {}
+        self.gaps: list[Gap] = []
+
+    def run(self, cards: Iterable[Card]) -> Import:
+        files: dict[str, str] = {}
+        named: dict[str, tuple[str, str]] = {}  # parent -> (file that names it, stage)
+        for card in cards:
+            if card.id in files:
+                raise FileError(f"the asset {card.id} has another card: {files[card.id]}", file=card.file)
+            files[card.id] = card.file
+            self.add(card)
+            for parent, _ in card.parents:
+                stage = "training_data" if parent.startswith(DATASETS) else "base_model"
+                named.setdefault(parent, (card.file, stage))
+        for parent, (file, stage) in named.items():
+            if parent not in files:
+                self.missing(parent, "no-card", parent, stage, file)
+        policies = {"unknown-license": {"reserve": "undeclared-license"}}
+        self.reserve("undeclared-license")
+        document = {
+            "format": FORMAT,
+            "registrars": self.used_registrars(),
+            "contributors": [{"name": name} for name in self.contributors],
+            "reserves": [
+                {"name": name, "contributor": contributor} for name, contributor in self.reserves.items()
+            ],
+            "policies": policies,
+            "assets": list(self.assets.values()),
+        }
+        return Import(document, tuple(self.gaps))
+
+    def add(self, card: Card) -> None:
+        parents = [{"asset": parent, "relation": relation} for parent, relation in card.parents]
+        holders: list[dict[str, Any]] = []
+        for gap in card.gaps:
+            if gap == "undeclared-data":
+                parents.append({"asset": f"undeclared-data/{card.id}", "relation": "trained_on"})
+                self.missing(f"undeclared-data/{card.id}", gap, card.id, "training_data", card.file)
+            elif gap == "unknown-base":
+                parents.append({"asset": f"unknown-base/{card.id}", "relation": "finetune"})
+                self.missing(f"unknown-base/{card.id}", gap, card.id, "base_model", card.file)
+            elif gap == "unknown-holder":
+                reserve = self.reserve(f"unknown-holder/{card.id}")
+                self.gaps.append(Gap(card.id, gap, reserve, card.file))
+                holders.append({"reserve": reserve})
+            else:
+                self.gaps.append(Gap(card.id, gap, self.reserve(gap), card.file))
+        self.contributors.update(dict.fromkeys(card.holders))
+        holders = [{"contributor": name} for name in card.holders] + holders
+        parts = telescoping_split(WHOLE_PPM, [1] * len(holders))
+        asset = {
+            "id": card.id,
+            "stage": card.stage,
+            "title": card.title,
+            "sha256": card.sha256,
+            "license": card.license,
+            "parents": parents,
+            "holders": [
+                {**holder, "ppm": part, "from": self.since}
+                for holder, part in zip(holders, parts, strict=True)
+            ],
+        }
+        self.assets[card.id] = {name: value for name, value in asset.items() if value}
+
+    def missing(self, asset: str, kind: str, known: str, stage: str, file: str) -> None:
+        """An asset that must exist, but about which nothing is declared."""
+        reserve = self.reserve(f"{kind}/{known}")
+        self.gaps.append(Gap(known, kind, reserve, file))
+        holder = {"reserve": reserve, "ppm": WHOLE_PPM, "from": self.since}
+        self.assets[asset] = {"id": asset, "stage": stage, "holders": [holder]}
+
+    def reserve(self, name: str) -> str:
+        if name not in self.reserves:
+            self.reserves[name] = f"reserve:{name}"
+            self.contributors[self.reserves[name]] = None
+        return name
+
+    def used_registrars(self) -> dict[str, str]:
+        spaces = sorted({name.partition(":")[0] for name in self.contributors})
+        for space in spaces:
+            if space not in self.registrars and "*" not in self.registrars:
+                raise InputError(f"import: expected a registrar for the namespace {space}")
+        return {space: self.registrars.get(space, self.registrars.get("*", "")) for space in spaces}
+
+
+def to_text(document: Mapping[str, Any]) -> str:
+    """A rights file as YAML: one line per contributor, reserve, parent and holder; texts quoted as in JSON."""
+    lines = [f"format: {document['format']}"]
+    for section in ("registrars", "policies"):
+        if document.get(section):
+            lines += [
+                f"{section}:",
+                *(f"  {key}: {_flow(value)}" for key, value in document[section].items()),
+            ]
+    for section in ("contributors", "reserves"):
+        lines += (
+            [f"{section}:", *(f"  - {_flow(item)}" for item in document[section])]
+            if document[section]
+            else []
+        )
+    lines.append("assets:")
+    for asset in document["assets"]:
+        lead = "  - "
+        for name, value in asset.items():
+            if isinstance(value, list):
+                lines += [f"{lead}{name}:", *(f"      - {_flow(item)}" for item in value)]
+            else:
+                lines.append(f"{lead}{name}: {_flow(value)}")
+            lead = "    "
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value)
