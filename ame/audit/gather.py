@@ -33,7 +33,7 @@ REORGANISED = (
 def gather_facts(chain: Chain, pool: str, **options: Any) -> ChainFacts:
     """As `gather`, through an open connection and with the shipped builds."""
     artifacts = {name: artifact(name) for name in ("SettlementPool", "ContributorRegistry")}
-    return gather(chain.provider.make_request, pool, artifacts, **options)
+    return gather(chain.rpc, pool, artifacts, **options)
 
 
 def gather(

@@ -153,7 +153,8 @@ def _top_node(tree: SumTree) -> bytes:
 
 
 def _duplicate(stage: int, opened: _Opened) -> Challenge | None:
-    after, first = opened.after, {}
+    after = opened.after
+    first: dict[bytes, int] = {}
     for index, contributor_id in enumerate(after.ids):
         if not any(contributor_id):
             continue
