@@ -77,7 +77,7 @@ def flow(
         for side, pair in enumerate(((product, stage), (stage, contributor))):
             pairs[side][pair] = pairs[side].get(pair, 0) + amount
     total = sum(columns[1].values()) or 1
-    height, gap, bar, xs = 640, 7, 12, (170, 420, 670)
+    height, gap, bar, xs = 720, 14, 12, (170, 420, 670)
     columns[2] = dict(sorted(columns[2].items(), key=lambda item: (-item[1], item[0])))
     scale = (height - gap * max(len(column) for column in columns)) / total
     place = []

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ame.arithmetic import telescoping_split
 from ame.attribution.shares import normalised_table, stage_shares
-from ame.bundle import Bundle
+from ame.bundle import Bundle, Token
 from ame.demo import story
 from ame.demo.pictures import STAGE_COLORS, contact_sheet, flow, stacked_bars
 from ame.mapping.rights import holdings_at
@@ -55,8 +55,8 @@ def write_report(path: Path, told: Told) -> None:
                     {
                         "number": bundle.settlement.number,
                         "sales": len(bundle.usage),
-                        "amounts": [pool.token.text(amount) for amount in bundle.settlement.amounts],
-                        "sum": pool.token.text(sum(bundle.settlement.amounts)),
+                        "amounts": [_number(pool.token, amount) for amount in bundle.settlement.amounts],
+                        "sum": _number(pool.token, sum(bundle.settlement.amounts)),
                     }
                     for bundle in pool.bundles
                 ],
@@ -70,7 +70,11 @@ def write_report(path: Path, told: Told) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _token(told: Told, pool: str) -> Any:
+def _number(token: Token, amount: int) -> str:
+    return token.text(amount).removesuffix(f" {token.symbol}")
+
+
+def _token(told: Told, pool: str) -> Token:
     return next(one.token for one in told.world.pools if one.name == pool)
 
 
@@ -96,7 +100,7 @@ def _product(told: Told, name: str) -> dict[str, Any]:
 
 
 def _flow(told: Told, bundles: list[Bundle]) -> Any:
-    """Both epochs of the first pool. A contributor's amount is shown by product in proportion to the product's stage money."""
+    """Both epochs of the first pool; a contributor's amount is drawn by product as the stage's money is."""
     links, paid = [], dict[str, int]()
     for bundle in bundles:
         money: dict[str, int] = {}

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -325,11 +324,6 @@ def read_all(inputs: Inputs, story: PoolStory, epoch: int) -> list[UsageRecord]:
     if story.token.address != ZERO_ADDRESS:
         return records
     return [replace(record, amount=record.amount * 10**8) for record in records]
-
-
-def as_date(seconds: int) -> str:
-    """A chain's time for people."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def rights_of(inputs: Inputs) -> tuple[bytes, Rights]:

@@ -18,6 +18,7 @@ from ame.demo import story
 from ame.demo.story import Inputs, Payment, World
 from ame.errors import ChainError, InternalError
 from ame.execution.chain import Chain, Deployments, propose
+from ame.execution.commands import as_date
 from ame.mapping.rights import Rights
 from ame.records import Measurement
 
@@ -128,7 +129,7 @@ def _settle(console: Console, told: Told, epoch: int, rights: bytes, folder: Pat
     for pool in world.pools:
         if pool.contract.status().current != story.ACTIVE:
             raise InternalError(f"{pool.name}: the settlement is not active after its challenge period")
-    console.print(f"Two days later, {story.as_date(world.chain.now)}: both are active, by time alone.")
+    console.print(f"Two days later, {as_date(world.chain.now)}: both are active, by time alone.")
 
 
 def _settlement_table(bundle: Bundle, sales: int, active_at: int) -> Table:
@@ -137,7 +138,7 @@ def _settlement_table(bundle: Bundle, sales: int, active_at: int) -> Table:
         "amount",
         "contributors",
         title=f"{bundle.token.symbol} settlement {bundle.settlement.number}: {sales:,} sales, "
-        f"active from {story.as_date(active_at)}",
+        f"active from {as_date(active_at)}",
         show_footer=False,
     )
     for stage, amount, ledger in zip(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,7 +38,8 @@ def signed(command: F) -> F:
 def confirm(yes: bool, chain: Chain, **facts: object) -> None:
     """Show what is about to be signed and ask, unless the caller said yes already."""
     for name, value in {"chain": chain.id, **facts}.items():
-        click.echo(f"{name:>12}  {value}", err=True)
+        shown = "0x" + value.hex() if isinstance(value, bytes) else value
+        click.echo(f"{name:>18}  {shown}", err=True)
     if not yes:
         click.confirm("Sign and send?", abort=True, err=True)
 
@@ -277,7 +279,7 @@ def status(network: str, pool_name: str, as_json: bool) -> None:
         }
         click.echo(json.dumps({**facts, **{name: str(amount) for name, amount in books.items()}}))
         return
-    click.echo(f"settlement {now.number}: {STATUSES[now.current]}, active at {now.activeAt} (Unix time)")
+    click.echo(f"settlement {now.number}: {STATUSES[now.current]}, active from {as_date(now.activeAt)}")
     for name, amount in books.items():
         click.echo(f"{name:<16} {token.text(amount)}")
 
@@ -295,6 +297,11 @@ def cancel(network: str, account: str, yes: bool, pool_name: str) -> None:
         confirm(yes, chain, signer=sender.address, pool=contract.address, cancels=contract.status().number)
         receipt = chain.send(contract.cancel, sender=sender)
         click.echo(f"cancelled: {receipt.txn_hash}")
+
+
+def as_date(seconds: int) -> str:
+    """A chain's time for people."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def find_pool(chain: Chain, name: str) -> Any:
