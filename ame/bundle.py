@@ -108,23 +108,8 @@ def encode_parts(bundle: Bundle) -> dict[str, bytes]:
             }
             for record in bundle.usage
         ),
-        "coalitions.json": rfc8785.dumps(
-            {
-                "format": COALITIONS_FORMAT,
-                "pipelines": {name: _measurement_to_json(one) for name, one in bundle.measurements.items()},
-            }
-        ),
-        "shares.json": rfc8785.dumps(
-            {
-                "format": SHARES_FORMAT,
-                "stages": list(bundle.shares.stages),
-                "table": [str(value) for value in bundle.shares.table],
-                "asset_weights": [
-                    {asset: str(weight) for asset, weight in weights.items()}
-                    for weights in bundle.shares.asset_weights
-                ],
-            }
-        ),
+        "coalitions.json": encode_measurements(bundle.measurements),
+        "shares.json": encode_shares(bundle.shares),
         "rights.yaml": bundle.rights,
         "allocation.jsonl": _lines(_allocation_rows(bundle.books, allocation)),
     }
@@ -138,6 +123,26 @@ def encode_parts(bundle: Bundle) -> dict[str, bytes]:
             )
         )
     return parts
+
+
+def encode_measurements(measurements: Mapping[str, Measurement]) -> bytes:
+    """The file coalitions.json."""
+    pipelines = {name: _measurement_to_json(one) for name, one in measurements.items()}
+    return rfc8785.dumps({"format": COALITIONS_FORMAT, "pipelines": pipelines})
+
+
+def encode_shares(shares: Shares) -> bytes:
+    """The file shares.json."""
+    return rfc8785.dumps(
+        {
+            "format": SHARES_FORMAT,
+            "stages": list(shares.stages),
+            "table": [str(value) for value in shares.table],
+            "asset_weights": [
+                {asset: str(weight) for asset, weight in weights.items()} for weights in shares.asset_weights
+            ],
+        }
+    )
 
 
 def encode_manifest(bundle: Bundle, parts: Mapping[str, bytes]) -> bytes:

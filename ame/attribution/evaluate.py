@@ -1,4 +1,5 @@
-"""How near do rules of division come to what people thought fair? 27 three-player games of d'Eon and Larson (2020)."""
+"""How near do rules of division come to what people thought fair? 27 three-player games of d'Eon and Larson
+(2020)."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class HumanGame(NamedTuple):
 
 
 class Score(NamedTuple):
-    """total_variation: mean over games of half the absolute difference, in parts of the whole; mean_absolute_error in units of
+    """total_variation: mean over games of half the absolute difference, in parts of the whole;
+    mean_absolute_error in units of
     60; correlation: of the deviations from the equal split (nan where a rule never deviates)."""
 
     rule: str
@@ -48,7 +50,8 @@ def human_games() -> tuple[HumanGame, ...]:
 
 
 def evaluate() -> tuple[Score, ...]:
-    """Every rule against the human means; egalitarian Shapley's alpha is chosen on the other 26 games each time."""
+    """Every rule against the human means; egalitarian Shapley's alpha is chosen on the other 26 games each
+    time."""
     games = human_games()
     human = np.stack([game.human for game in games])
     scores = [
@@ -100,5 +103,9 @@ def _score(rule: str, division: FloatMatrix, human: FloatMatrix, note: str = "")
     ours, theirs = (division - GRAND_TOTAL / 3).ravel(), (human - GRAND_TOTAL / 3).ravel()
     correlation = float(np.corrcoef(ours, theirs)[0, 1]) if ours.any() else float("nan")
     return Score(
-        rule, float(difference.sum(axis=1).mean() / 2 / GRAND_TOTAL), float(difference.mean()), correlation, note
+        rule,
+        float(difference.sum(axis=1).mean() / 2 / GRAND_TOTAL),
+        float(difference.mean()),
+        correlation,
+        note,
     )

@@ -1,7 +1,7 @@
 """Scores of training examples from gradients, for models too costly to train once per coalition.
 
-They are first-order estimates of what leaving an example out would change, not Shapley values: use them inside one
-stage, to split it among many examples, and `knn.by_provider` to sum them up.
+They are first-order estimates of what leaving an example out would change, not Shapley values: use them
+inside one stage, to split it among many examples, and `knn.by_provider` to sum them up.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ def gradient_influence(
 ) -> FloatVector:
     """(n,) mean over the queries of g_i^T (G^T G / n + damping * scale * I)^-1 g_query.
 
-    Koh and Liang (2017), "Understanding black-box predictions via influence functions", with the Gauss-Newton matrix of
-    the per-example gradients in place of the Hessian (as TRAK, Park et al. 2023). `training` (n, p) and `queries` (q, p)
-    are gradients of the loss at the trained model; `scale` is the matrix's mean diagonal, so that damping has no unit.
+    Koh and Liang (2017), "Understanding black-box predictions via influence functions", with the
+    Gauss-Newton matrix of the per-example gradients in place of the Hessian (as TRAK, Park et al. 2023).
+    `training` (n, p) and `queries` (q, p) are gradients of the loss at the trained model; `scale` is the
+    matrix's mean diagonal, so that damping has no unit.
     Positive: the example lowers the queries' loss.
     """
     _check(training, queries)
@@ -44,8 +45,8 @@ def traced_influence(
 ) -> FloatVector:
     """(n,) sum over checkpoints of learning rate x g_i . mean query gradient.
 
-    Pruthi et al. (2020), "Estimating training data influence by tracing gradient descent" (TracInCP). Each checkpoint is
-    (training gradients (n, p), query gradients (q, p), learning rate).
+    Pruthi et al. (2020), "Estimating training data influence by tracing gradient descent" (TracInCP). Each
+    checkpoint is (training gradients (n, p), query gradients (q, p), learning rate).
     """
     if not checkpoints:
         raise InputError("expected at least one checkpoint")
@@ -59,9 +60,7 @@ def traced_influence(
 
 def _check(training: FloatMatrix, queries: FloatMatrix) -> None:
     if training.ndim != 2 or queries.ndim != 2 or training.shape[1] != queries.shape[1]:
-        raise InputError(
-            f"expected gradients (n, p) and (q, p), got {training.shape} and {queries.shape}"
-        )
+        raise InputError(f"expected gradients (n, p) and (q, p), got {training.shape} and {queries.shape}")
     if not len(training) or not len(queries):
         raise InputError("expected at least one training and one query gradient")
     if not np.isfinite(training).all() or not np.isfinite(queries).all():

@@ -22,10 +22,10 @@ def knn_shapley(
 ) -> FloatVector:
     """(n,) mean over the queries of each point's Shapley value, exact, in O(n log n) per query.
 
-    The utility of a set is the share of its `neighbours` nearest points (Euclidean; ties by index) that have the query's
-    label. Jia et al. (2019), "Efficient task-specific data valuation for nearest neighbor algorithms", theorem 1:
-    the farthest point gets [right] / max(n, K), and going nearer each differs from the next by
-    ([right_i] - [right_(i+1)]) / K * min(K, i) / i. `points` (n, d), `queries` (q, d).
+    The utility of a set is the share of its `neighbours` nearest points (Euclidean; ties by index) that have
+    the query's label. Jia et al. (2019), "Efficient task-specific data valuation for nearest neighbor
+    algorithms", theorem 1: the farthest point gets [right] / max(n, K), and going nearer each differs from
+    the next by ([right_i] - [right_(i+1)]) / K * min(K, i) / i. `points` (n, d), `queries` (q, d).
     """
     points, queries = np.asarray(points, dtype=np.float64), np.asarray(queries, dtype=np.float64)
     _check(points, labels, queries, query_labels, neighbours)
@@ -43,7 +43,7 @@ def knn_shapley(
             sorted_values = np.empty(count)
             sorted_values[-1] = right[-1] / max(count, neighbours)
             sorted_values[:-1] = (right[:-1] - right[1:]) * step
-            values[order] += np.cumsum(sorted_values[::-1])[::-1]
+            values[order] += sorted_values[::-1].cumsum()[::-1]
     return values / len(queries)
 
 
@@ -51,8 +51,7 @@ def by_provider(values: FloatVector, providers: NDArray[np.integer[Any]]) -> Flo
     """Sum the values of points (n,) per provider, given as 0, 1, .. for each point."""
     if len(values) != len(providers) or (len(providers) and int(providers.min()) < 0):
         raise InputError(f"expected a provider number for each of {len(values)} points")
-    sums: FloatVector = np.bincount(providers, weights=values)
-    return sums
+    return np.bincount(providers, weights=values).astype(np.float64)
 
 
 def _check(

@@ -1,14 +1,17 @@
 """Shapley values from few evaluations: a Gaussian process on the odd part of the game.
 
-Only the odd part, (v(S) - v(all without S)) / 2, matters for Shapley values, so coalitions are evaluated in pairs with
-their complements (Covert and Lee 2021). With x = +1 for present and -1 for absent players, the process has the kernel
+Only the odd part, (v(S) - v(all without S)) / 2, matters for Shapley values, so coalitions are evaluated in
+pairs with their complements (Covert and Lee 2021). With x = +1 for present and -1 for absent players, the
+process has the kernel
 
     k(x, y) = linear * sum_i r_i^2 x_i y_i  +  sinh(sum_i a_i x_i y_i),   a_i = length * r_i / |r|,
 
-where r_i is the player's relevance. Since x_i y_i is +1 or -1, exp(sum_i a_i x_i y_i) is a product over the players of
-cosh(a_i) (1 + tanh(a_i) x_i y_i): every interaction of odd order is in it, with a weight that falls with the order. The
-Shapley value of the posterior mean is then closed: by the multilinear extension (Owen 1972) it is, for a kernel section
-exp(sum_j b_j x_j), the integral over q of 2 sinh(b_i) prod_(j != i) (q exp(b_j) + (1-q) exp(-b_j)).
+where r_i is the player's relevance. Since x_i y_i is +1 or -1, exp(sum_i a_i x_i y_i) is a product over the
+players of cosh(a_i) (1 + tanh(a_i) x_i y_i): every interaction of odd order is in it, with a weight that
+falls with the order. The
+Shapley value of the posterior mean is then closed: by the multilinear extension (Owen 1972) it is, for a
+kernel section exp(sum_j b_j x_j), the integral over q of 2 sinh(b_i) prod_(j != i) (q exp(b_j) + (1-q)
+exp(-b_j)).
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ INDUCING = 2500  # kernel sections kept when there are more pairs than that (sub
 
 
 class OddFit(NamedTuple):
-    """values: of the players, before efficiency; explained: part of the odd variance that left-out pairs confirm."""
+    """values: of the players, before efficiency; explained: part of the odd variance that left-out pairs
+    confirm."""
 
     values: FloatVector
     standard_errors: FloatVector
@@ -70,9 +74,7 @@ def fit_odd(signs: FloatMatrix, odd: FloatVector) -> OddFit:
         return OddFit(np.zeros(players), np.zeros(players), 1.0, "zero")
     odd = odd / level
     chosen = slice(0, CHOOSING)
-    additive = np.linalg.solve(
-        signs.T @ signs + 1e-6 * len(signs) * np.eye(players), signs.T @ odd
-    )
+    additive = np.linalg.solve(signs.T @ signs + 1e-6 * len(signs) * np.eye(players), signs.T @ odd)
     kernel, likelihood, name = None, -np.inf, ""
     for label, relevance in (("isotropic", np.ones(players)), ("relevance", _relevance(additive))):
         candidate, score = _choose(signs[chosen], odd[chosen], relevance)
@@ -119,8 +121,8 @@ def _posterior(
 ) -> tuple[FloatVector, FloatVector, FloatVector]:
     """Shapley values, leave-one-out residuals, standard errors.
 
-    The values are linear in the data, phi = W y; the error is the root of sum_m (W_m e_m)^2 with left-out residuals e
-    (MacKinnon and White 1985, "HC3").
+    The values are linear in the data, phi = W y; the error is the root of sum_m (W_m e_m)^2 with left-out
+    residuals e (MacKinnon and White 1985, "HC3").
     """
     if len(signs) <= INDUCING:
         inverse = np.linalg.inv(kernel.matrix(signs, signs) + kernel.nugget * np.eye(len(signs)))
@@ -143,7 +145,7 @@ def _posterior(
 
 def _section_values(sections: FloatMatrix, rates: FloatVector) -> FloatMatrix:
     """Shapley values of x -> sinh(sum_j rates_j y_j x_j), for each row y of `sections`."""
-    nodes, node_weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, node_weights = np.polynomial.legendre.leggauss(NODES)  # type: ignore[no-untyped-call]
     result = np.zeros_like(sections)
     for sign in (1.0, -1.0):
         exponents = sign * sections * rates

@@ -1,7 +1,7 @@
 """Shapley values when 2^n coalitions are too many: a portfolio behind one `estimate`.
 
-Coalitions are drawn in pairs with their complements, in an order that depends on the seed alone; the first quarter of
-the budget decides how the rest is used, and the result says what was chosen and why.
+Coalitions are drawn in pairs with their complements, in an order that depends on the seed alone; the first
+quarter of the budget decides how the rest is used, and the result says what was chosen and why.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ class Estimate:
 
 
 def seed_from_block(block_hash: str, purpose: str) -> int:
-    """A seed that nobody could choose: 63 bits of SHA-256 of a block hash that was unknown when `purpose` was fixed."""
-    from hashlib import sha256
-
+    """A seed that nobody could choose: 63 bits of SHA-256 of a block hash that was unknown when `purpose` was
+    fixed."""
     digits = block_hash.removeprefix("0x")
     if len(digits) != 64 or any(digit not in "0123456789abcdef" for digit in digits.lower()):
         raise InputError(f"block hash: expected 32 bytes in hex, got {block_hash!r}")
@@ -59,9 +58,10 @@ def estimate(
 ) -> Estimate:
     """Shapley values of `game` from at most `budget` evaluations.
 
-    target_error: stop as soon as the largest standard error is at most this; looked at after the pilot and at each
-    doubling. state: a file that keeps every batch, so that a killed run goes on where it was. Raises InputError for a budget
-    below 2n + 2, a value that is not finite, or a state of another game, seed or budget.
+    target_error: stop as soon as the largest standard error is at most this; looked at after the pilot and
+    at each doubling. state: a file that keeps every batch, so that a killed run goes on where it was. Raises
+    InputError for a budget below 2n + 2, a value that is not finite, or a state of another game, seed or
+    budget.
     """
     players = game.players
     if budget < 2 * players + 2:
@@ -74,7 +74,9 @@ def estimate(
 
 def _exact(asker: _Asker, seed: int) -> Estimate:
     players = asker.players
-    table = asker.ask(1 << players, lambda start, stop: to_matrix(mask_array(range(start, stop), players), players))
+    table = asker.ask(
+        1 << players, lambda start, stop: to_matrix(mask_array(range(start, stop), players), players)
+    )
     return Estimate(
         exact.shapley(table),
         np.zeros(players),
@@ -87,7 +89,9 @@ def _exact(asker: _Asker, seed: int) -> Estimate:
 
 def _sampled(asker: _Asker, budget: int, seed: int, target_error: float | None) -> Estimate:
     players = asker.players
-    ends = asker.ask(2, lambda start, stop: to_matrix(mask_array([0, (1 << players) - 1], players), players)[start:stop])
+    ends = asker.ask(
+        2, lambda start, stop: to_matrix(mask_array([0, (1 << players) - 1], players), players)[start:stop]
+    )
     total = float(ends[1] - ends[0])
     design = PairDesign(players, seed)
     most = (budget - 2) // 2
@@ -121,7 +125,8 @@ def _fit(signs: FloatMatrix, values: FloatVector) -> OddFit:
 def _walk(
     asker: _Asker, budget: int, seed: int, total: float, explained: float, target_error: float | None
 ) -> Estimate:
-    """Marginals along orders, each with its reverse and, from 8 blocks on, with both rotated by half (position strata)."""
+    """Marginals along orders, each with its reverse and, from 8 blocks on, with both rotated by half
+    (position strata)."""
     players = asker.players
     walks = (budget - asker.evaluations) // (players - 1)
     rotations = 2 if walks >= 32 else 1
@@ -135,7 +140,11 @@ def _walk(
             count = 2 * rotations * (players - 1)
             inner = asker.ask(count, lambda start, stop, block=block: design.rows(block)[start:stop])  # type: ignore[misc]
             samples = np.vstack([samples, design.gains(block, inner, asker.empty, asker.whole)])
-        errors = samples.std(axis=0, ddof=1) / np.sqrt(len(samples)) if len(samples) > 1 else np.full(players, np.inf)
+        errors = (
+            samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+            if len(samples) > 1
+            else np.full(players, np.inf)
+        )
         enough = target_error is not None and float(errors.max()) <= target_error
         if enough or until == blocks:
             return _finish(
@@ -152,7 +161,13 @@ def _walk(
 
 
 def _finish(
-    values: FloatVector, errors: FloatVector, total: float, evaluations: int, method: str, reason: str, seed: int
+    values: FloatVector,
+    errors: FloatVector,
+    total: float,
+    evaluations: int,
+    method: str,
+    reason: str,
+    seed: int,
 ) -> Estimate:
     """Spread equally what is missing to v(all) - v(empty), as least squares under efficiency does."""
     values = values + (total - values.sum()) / len(values)
@@ -235,9 +250,7 @@ class _Asker:
         self.evaluations = 0
         self.empty = self.whole = 0.0
 
-    def ask(
-        self, count: int, rows: Callable[[int, int], CoalitionMatrix], first: int = 0
-    ) -> FloatVector:
+    def ask(self, count: int, rows: Callable[[int, int], CoalitionMatrix], first: int = 0) -> FloatVector:
         """Values of rows(first, first + count)."""
         parts: list[FloatVector] = []
         start = first

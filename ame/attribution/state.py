@@ -15,8 +15,9 @@ from ame.errors import FileError
 class EstimateState:
     """The values in the order in which the seed asks for them; without a path, nothing is kept on disk.
 
-    First line `ame-estimate/1 {parameters}`, then one line `<digest> <float64 in hex>` per batch. The digest covers the line and
-    everything before it. A last line that was cut off is dropped: its batch is measured again.
+    First line `ame-estimate/1 {parameters}`, then one line `<digest> <float64 in hex>` per batch. The digest
+    covers the line and everything before it. A last line that was cut off is dropped: its batch is measured
+    again.
     """
 
     def __init__(self, path: Path | None, header: str) -> None:

@@ -1,0 +1,135 @@
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from ame.attribution.exact import shapley
+from ame.attribution.sampling import estimate, seed_from_block
+from ame.errors import FileError, InputError
+from tests.attribution.games import FunctionGame, concave, rows
+
+
+def voting(players):
+    weights = np.random.default_rng(3).lognormal(0.0, 1.0, players)
+    return FunctionGame(players, lambda present: (present @ weights > weights.sum() / 2).astype(float))
+
+
+def parity(players):
+    return FunctionGame(players, lambda present: np.cos(np.pi * present.sum(axis=1)) * present[:, 0])
+
+
+def truth(game):
+    return shapley(game.function(rows(game.players).astype(float)))
+
+
+def test_small_games_are_exact():
+    result = estimate(concave(8), 300, 0)
+    assert result.method == "exact"
+    assert result.evaluations == 256
+    assert result.values == pytest.approx(truth(concave(8)))
+
+
+def test_smooth_games_are_nearly_known():
+    game = concave(14)
+    result = estimate(game, 40 * 14, 0)
+    assert result.method == "odd-gaussian-process"
+    assert np.abs(result.values - truth(game)).sum() / 2 < 0.01 * np.log(5)
+
+
+def test_jumping_games_are_walked():
+    result = estimate(parity(15), 40 * 15, 0)
+    assert result.method == "antithetic-permutations"
+    assert "without a model" in result.reason
+
+
+@pytest.mark.parametrize("make", [concave, voting, parity])
+def test_estimates_are_efficient_and_within_budget(make):
+    game = make(16)
+    result = estimate(game, 500, 1)
+    ends = game.function(np.array([[0.0] * 16, [1.0] * 16]))
+    assert result.values.sum() == pytest.approx(ends[1] - ends[0])
+    assert sum(len(asked) for asked in game.asked) == result.evaluations <= 500
+
+
+@pytest.mark.parametrize("make", [concave, voting])
+def test_two_runs_are_equal_to_the_bit(make):
+    first, second = estimate(make(18), 400, 5), estimate(make(18), 400, 5, batch=37)
+    assert first.values.tobytes() == second.values.tobytes()
+    assert first.standard_errors.tobytes() == second.standard_errors.tobytes()
+
+
+@pytest.mark.parametrize("make", [concave, voting, parity])
+def test_95_percent_intervals_cover(make):
+    known = truth(make(14))
+    inside = []
+    for seed in range(25):
+        result = estimate(make(14), 30 * 14, seed)
+        inside.append(np.abs(result.values - known) <= 1.96 * result.standard_errors)
+    assert 0.90 <= np.mean(inside) <= 0.98
+
+
+def test_stops_at_the_target_error():
+    result = estimate(concave(20), 4000, 0, target_error=0.01)
+    assert result.standard_errors.max() <= 0.01
+    assert result.evaluations < 4000
+    assert "target error" in result.reason
+
+
+def slow_run(path):
+    game = concave(16)
+
+    def slowly(present):
+        time.sleep(0.02)
+        return concave(16).function(present)
+
+    game.function = slowly
+    estimate(game, 640, 2, state=path, batch=10)
+
+
+def test_a_killed_run_goes_on_and_loses_one_batch_at_most(tmp_path):
+    path = tmp_path / "estimate.state"
+    process = multiprocessing.get_context("spawn").Process(target=slow_run, args=(path,))
+    process.start()
+    while not path.exists() or path.stat().st_size < 3000:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    kept = 10 * (path.read_bytes().count(b"\n") - 2) + 2
+    game = concave(16)
+    result = estimate(game, 640, 2, state=path, batch=10)
+    assert sum(len(asked) for asked in game.asked) == result.evaluations - kept
+    assert result.values.tobytes() == estimate(concave(16), 640, 2).values.tobytes()
+
+
+def test_a_changed_state_is_refused(tmp_path):
+    path = tmp_path / "estimate.state"
+    estimate(concave(16), 200, 2, state=path, batch=50)
+    with pytest.raises(FileError, match="state:1: expected"):
+        estimate(concave(16), 200, 3, state=path)
+    lines = path.read_text().splitlines()
+    lines[2] = lines[2][:-1] + ("0" if lines[2][-1] != "0" else "1")
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(FileError, match="state:3: the digest does not fit"):
+        estimate(concave(16), 200, 2, state=path)
+
+
+def test_values_that_are_not_finite_are_refused():
+    game = FunctionGame(16, lambda present: np.where(present.all(axis=1), np.inf, 0.0))
+    with pytest.raises(InputError, match="expected one finite value"):
+        estimate(game, 100, 0)
+
+
+def test_too_small_a_budget_is_refused():
+    with pytest.raises(InputError, match="at least 2n"):
+        estimate(concave(16), 33, 0)
+
+
+def test_a_seed_from_a_block():
+    block = "0x" + "ab" * 32
+    assert seed_from_block(block, "epoch 1") == seed_from_block(block[2:].upper(), "epoch 1")
+    assert seed_from_block(block, "epoch 1") != seed_from_block(block, "epoch 2")
+    with pytest.raises(InputError, match="block hash"):
+        seed_from_block("0x12", "epoch 1")
