@@ -35,7 +35,7 @@ def shapley_numerators(table: Sequence[int]) -> list[int]:
     Shapley (1953), eq. 13: phi_i * n! = sum over T without i of |T|! (n-|T|-1)! (v(T+i) - v(T)).
     """
     players = len(table).bit_length() - 1
-    if len(table) != 1 << players or players == 0:
+    if players < 1 or len(table) != 1 << players:
         raise InputError(f"expected a table of 2^n values with n >= 1, got {len(table)}")
     weight = [factorial(size) * factorial(players - size - 1) for size in range(players)]
     return [
