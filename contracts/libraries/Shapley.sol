@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Telescoping} from "./Telescoping.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title Shapley values of the stages' game, in whole units of money
 /// @dev Twin of ame.arithmetic.stage_amounts. Shapley (1953), eq. 13, times n!:
@@ -23,10 +23,13 @@ library Shapley {
         uint256 revenue = uint256(int256(table[table.length - 1]));
         parts = new uint128[](players);
         uint256 prefix;
+        uint256 start;
         for (uint256 i = 0; i < players; ++i) {
             if (values[i] <= 0) continue;
-            parts[i] = uint128(Telescoping.part(revenue, prefix, uint256(values[i]), total));
             prefix += uint256(values[i]);
+            uint256 end = Math.mulDiv(revenue, prefix, total); // what a floor leaves over, the next stages gain
+            parts[i] = uint128(end - start);
+            start = end;
         }
     }
 
@@ -62,6 +65,8 @@ library Shapley {
 
     /// Number of members, for up to 5 players: a table of 32 entries in 4 bits each.
     function _size(uint256 coalition) private pure returns (uint256) {
-        return (0x54434332433232214332322132212110 >> (4 * coalition)) & 15;
+        unchecked {
+            return (0x54434332433232214332322132212110 >> (4 * coalition)) & 15;
+        }
     }
 }

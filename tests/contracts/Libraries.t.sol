@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Test} from "forge-std/Test.sol";
+import {MerkleSum} from "../../contracts/libraries/MerkleSum.sol";
+import {MerkleSumHarness} from "../../contracts/test/MerkleSumHarness.sol";
+import {PlainMerkleSum} from "../../contracts/test/PlainMerkleSum.sol";
+import {PlainShapley} from "../../contracts/test/PlainShapley.sol";
+import {SumTree, SumTrees} from "./support/SumTree.sol";
+
+/// The shipped libraries against their plain twins, on arbitrary input.
+contract LibrariesTest is Test {
+    using SumTrees for SumTree;
+
+    MerkleSumHarness private fast = new MerkleSumHarness();
+    PlainMerkleSum private plain = new PlainMerkleSum();
+
+    /// Both give the same words, or both revert.
+    function _same(bytes memory ours, bytes memory theirs) private view {
+        (bool ok, bytes memory found) = address(fast).staticcall(ours);
+        (bool expectedOk, bytes memory expected) = address(plain).staticcall(theirs);
+        assertEq(ok, expectedOk, "one reverts, the other does not");
+        if (ok) assertEq(found, expected);
+        else assertEq(bytes4(found), MerkleSum.MalformedProof.selector);
+    }
+
+    function testFuzz_leaf_and_commitment_equal_the_plain_ones(bytes32 id, uint128 amount, uint8 depth) public view {
+        assertEq(fast.leafHash(id, amount), plain.leafHash(id, amount));
+        assertEq(fast.commitment(id, amount, depth), plain.commitment(id, amount, depth));
+        assertEq(fast.leafHash(0, 0), 0);
+    }
+
+    function testFuzz_climb_equals_the_plain_one(bytes32 leaf, uint64 sum, uint32 index, bytes calldata proof) public view {
+        bytes memory whole = proof[:proof.length - proof.length % 48];
+        uint256 depth = whole.length / 48;
+        vm.assume(depth != 0); // no commitment has depth 0: climb refuses it, the plain twin does not care
+        uint256 inside = depth < 32 ? index % (1 << depth) : index;
+        _same(abi.encodeCall(fast.climb, (leaf, sum, inside, whole)), abi.encodeCall(plain.climb, (leaf, sum, inside, whole)));
+        _same(abi.encodeCall(fast.climb, (leaf, sum, index, proof)), abi.encodeCall(plain.climb, (leaf, sum, index, proof)));
+    }
+
+    function testFuzz_climb_with_small_sums_equals_the_plain_one(bytes32 seed, uint32 index, uint8 depth) public view {
+        depth = uint8(bound(depth, 1, 32));
+        index = uint32(index % (1 << depth));
+        bytes memory proof;
+        uint256 prefix = 0;
+        for (uint256 level = 0; level < depth; ++level) {
+            uint128 sum = uint64(uint256(keccak256(abi.encode(seed, level, "sum"))));
+            proof = abi.encodePacked(proof, keccak256(abi.encode(seed, level)), sum);
+            if ((index >> level) & 1 == 1) prefix += sum;
+        }
+        _same(abi.encodeCall(fast.climb, (seed, 7, index, proof)), abi.encodeCall(plain.climb, (seed, 7, index, proof)));
+        assertEq(fast.prefixSum(index, proof), prefix);
+    }
+
+    function test_climb_refuses_depth_0_and_33_and_an_index_out_of_range() public {
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climb(0, 0, 0, "");
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climb(0, 0, 0, new bytes(33 * 48));
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climb(0, 0, 4, new bytes(2 * 48));
+    }
+
+    function testFuzz_range_equals_the_plain_one(bytes32 seed, uint8 depth, uint8 first, uint8 count, bytes calldata noise)
+        public
+        view
+    {
+        depth = uint8(bound(depth, 1, 6));
+        uint256 leaves = 1 << depth;
+        uint256 start = first % leaves;
+        uint256 length = bound(count, 1, leaves - start);
+        bytes32[] memory ids = new bytes32[](leaves);
+        uint128[] memory amounts = new uint128[](leaves);
+        bytes32[] memory hashes = new bytes32[](leaves);
+        for (uint256 i = 0; i < leaves; ++i) {
+            uint256 word = uint256(keccak256(abi.encode(seed, i)));
+            if (word % 4 == 0) continue; // an empty leaf
+            (ids[i], amounts[i]) = (bytes32(word), uint64(word >> 64));
+            hashes[i] = plain.leafHash(ids[i], amounts[i]);
+        }
+        SumTree memory tree = SumTrees.build(hashes, amounts, depth);
+        bytes32[] memory some = new bytes32[](length);
+        uint128[] memory sums = new uint128[](length);
+        for (uint256 i = 0; i < length; ++i) {
+            (some[i], sums[i]) = (ids[start + i], amounts[start + i]);
+        }
+        bytes memory proof = tree.rangeProof(start, length);
+        (bytes32 root, uint256 total) = fast.climbRange(some, sums, start, depth, proof);
+        assertEq(root, tree.root());
+        assertEq(total, tree.total());
+        _same(
+            abi.encodeCall(fast.climbRange, (some, sums, start, depth, noise)),
+            abi.encodeCall(plain.climbRange, (some, sums, start, depth, noise))
+        );
+        proof = bytes.concat(proof, new bytes(48));
+        _same(
+            abi.encodeCall(fast.climbRange, (some, sums, start, depth, proof)),
+            abi.encodeCall(plain.climbRange, (some, sums, start, depth, proof))
+        );
+    }
+
+    function testFuzz_range_finds_every_overflow(uint128 a, uint128 b, uint128 c, bytes32 id) public view {
+        bytes32[] memory ids = new bytes32[](2);
+        uint128[] memory sums = new uint128[](2);
+        (ids[0], ids[1], sums[0], sums[1]) = (id, ~id, a, b);
+        bytes memory proof = abi.encodePacked(id, c);
+        _same(
+            abi.encodeCall(fast.climbRange, (ids, sums, 2, 2, proof)), abi.encodeCall(plain.climbRange, (ids, sums, 2, 2, proof))
+        );
+    }
+
+    function testFuzz_shapley_equals_the_textbook(int64[32] memory values, uint8 players) public view {
+        players = uint8(bound(players, 2, 5));
+        int128[] memory table = new int128[](1 << players);
+        for (uint256 i = 1; i < table.length; ++i) {
+            table[i] = values[i];
+        }
+        int256[] memory expected = PlainShapley.numerators(table, players);
+        assertEq(fast.numerators(table, players), expected);
+        int256 sum = 0;
+        int256 factorial = int256(PlainShapley.factorial(players));
+        for (uint256 i = 0; i < players; ++i) {
+            sum += expected[i];
+        }
+        assertEq(sum, factorial * table[table.length - 1]); // efficiency
+    }
+
+    function testFuzz_amounts_sum_to_the_revenue(int128[32] memory values, uint8 players) public view {
+        players = uint8(bound(players, 2, 5));
+        int128[] memory table = new int128[](1 << players);
+        for (uint256 i = 1; i < table.length; ++i) {
+            table[i] = values[i];
+        }
+        int128 last = table[table.length - 1];
+        table[table.length - 1] = last > 0 ? last : last == 0 ? int128(1) : last == type(int128).min ? type(int128).max : -last;
+        uint128[] memory parts = fast.amounts(table, players); // never overflows, and something is positive
+        uint256 sum = 0;
+        for (uint256 i = 0; i < players; ++i) {
+            sum += parts[i];
+        }
+        assertEq(sum, uint128(table[table.length - 1]));
+    }
+
+    function testFuzz_amounts_equal_the_plain_ones(int64[32] memory values) public view {
+        int128[] memory table = new int128[](16);
+        for (uint256 i = 1; i < 16; ++i) {
+            table[i] = values[i];
+        }
+        table[15] = int128(uint128(uint64(values[15]))) + 1;
+        uint128[] memory expected = PlainShapley.amounts(table, 4);
+        uint128[] memory found = fast.amounts(table, 4);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(found[i], expected[i]);
+        }
+    }
+
+    function testFuzz_parts_sum_and_are_within_one(uint128 amount, uint64[5] memory weights) public view {
+        uint256 total = 0;
+        for (uint256 i = 0; i < 5; ++i) {
+            total += weights[i];
+        }
+        vm.assume(total != 0);
+        uint256 sum = 0;
+        uint256 prefix = 0;
+        for (uint256 i = 0; i < 5; ++i) {
+            uint256 part = fast.part(amount, prefix, weights[i], total);
+            uint256 exact = uint256(amount) * weights[i] / total; // rounded down
+            assertTrue(part + 1 >= exact && part <= exact + 1);
+            prefix += weights[i];
+            sum += part;
+        }
+        assertEq(sum, amount);
+        assertEq(fast.part(amount, 0, 0, 0), 0);
+    }
+}
