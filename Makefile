@@ -54,8 +54,14 @@ lint: setup ## style, types, Solidity format, static analysis
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	$(FORGE) fmt --check
-	$(FORGE) build --build-info --quiet
-	.venv/bin/slither . --ignore-compile --foundry-out-directory .build/forge/out
+	@$(MAKE) --no-print-directory .build/slither/built
+	.venv/bin/slither . --ignore-compile --foundry-out-directory .build/slither/out
+
+# Slither reads complete build information only, which Forge gives for a build from nothing.
+.build/slither/built: $(shell find contracts -name '*.sol') foundry.toml
+	rm -rf .build/slither
+	$(FORGE) build contracts --build-info --quiet --out .build/slither/out --cache-path .build/slither/cache
+	@touch $@
 
 gas: setup ## writes tests/gas again and shows what changed
 	$(FORGE) test --match-path 'tests/contracts/Gas.t.sol'
