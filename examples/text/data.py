@@ -102,21 +102,24 @@ def corpus(asset: str) -> Tokens:
     return np.concatenate([to_tokens(words) for words in dealt(PROVIDERS, *CORPORA[asset])])
 
 
-def paragraphs(speeches: tuple[tuple[str, ...], ...]) -> list[Tokens]:
-    """Speeches cut after the first full stop that makes at least PARAGRAPH words."""
-    parts, current = [], list[str]()
-    for words in speeches:
-        for word in words:
-            current.append(word)
-            if word == "." and len(current) >= PARAGRAPH:
-                parts.append(to_tokens(tuple(current)))
-                current = []
+@cache
+def paragraphs(speeches: tuple[tuple[str, ...], ...]) -> tuple[Tokens, ...]:
+    """Speeches cut after the first full stop that makes at least PARAGRAPH words; a shorter rest is left out."""
+    return tuple(part for words in speeches for part in _cut(to_tokens(words)))
+
+
+def _cut(tokens: Tokens) -> list[Tokens]:
+    ends = np.flatnonzero(tokens == place_of()["."]) + 1
+    parts, first = [], 0
+    while (place := np.searchsorted(ends, first + PARAGRAPH)) < len(ends):
+        parts.append(tokens[first : ends[place]])
+        first = ends[place]
     return parts
 
 
 @cache
 def tuning_text(asset: str) -> Tokens:
     """The paragraphs behind an adapter: those of the tuners' speeches that name its topic at least twice."""
-    topic = [place_of()[word] for word in TOPICS[asset].split()]
-    chosen = [part for part in paragraphs(dealt(TUNERS)) if np.isin(part, topic).sum() >= 2]
-    return np.concatenate(chosen)
+    in_topic = np.zeros(VOCABULARY + 1, dtype=bool)  # the last place answers for UNKNOWN, which is -1
+    in_topic[[place_of()[word] for word in TOPICS[asset].split()]] = True
+    return np.concatenate([part for part in paragraphs(dealt(TUNERS)) if in_topic[part].sum() >= 2])

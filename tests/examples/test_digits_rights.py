@@ -5,15 +5,18 @@ import pytest
 import yaml
 from eth_account import Account
 
+from ame.mapping.rights import load_rights
 from examples.digits.pipeline import PIPELINES, asset_sha256
 
 MNEMONIC = "test test test test test test test test test test test junk"
 
 
+PATH = Path(__file__).parents[2] / "examples/digits/rights.yaml"
+
+
 @pytest.fixture(scope="module")
 def rights():
-    path = Path(__file__).parents[2] / "examples/digits/rights.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.safe_load(PATH.read_text(encoding="utf-8"))
 
 
 def development_address(index: int) -> str:
@@ -57,3 +60,7 @@ def test_splits_add_up_and_one_asset_has_two_owners(rights):
 def test_every_contributor_holds_something(rights):
     holding = {holder["contributor"] for asset in rights["assets"] for holder in asset["holders"]}
     assert holding == {person["name"] for person in rights["contributors"]}
+
+
+def test_mapping_reads_the_file():
+    assert len(load_rights(PATH).assets) == 21

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from ame.attribution.usage import read_usage
 from examples.digits.pipeline import PIPELINES
 from examples.digits.usage import CATALOGUE, EPOCHS, FIELDS, SALES, sales, write_sales
 
@@ -59,3 +60,9 @@ def test_command_writes_two_files(tmp_path):
     command = [sys.executable, "-m", "examples.digits.usage", "-o", str(tmp_path), "--sales", "10"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.split() == [str(tmp_path / f"usage-{epoch}.jsonl") for epoch in EPOCHS]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_attribution_reads_both_kinds(tmp_path, kind):
+    for path in write_sales(tmp_path, kind, 30):
+        assert len(read_usage(path, PIPELINES)) == 30
