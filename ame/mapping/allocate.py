@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ame.arithmetic import telescoping_split
 from ame.errors import InputError, InternalError
 from ame.mapping.collector import paused_collector
-from ame.mapping.conflicts import Conflict, find_conflicts
+from ame.mapping.conflicts import find_conflicts
 from ame.mapping.lineage_pay import Receipts, flow
 from ame.mapping.rights import Rights, copies, holders_of, holdings_at
 from ame.records import MICRO, Allocation, AllocationLine, Shares
@@ -41,11 +41,11 @@ def allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
 def _allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
     if at.tzinfo is None:
         raise InputError(f"allocate: at: expected a time with its zone, got {at.isoformat()}")
-    used = [asset for weights in shares.asset_weights for asset in weights]
+    used = {asset for weights in shares.asset_weights for asset in weights}
     for stage, weights in zip(shares.stages, shares.asset_weights, strict=True):
         _check_stage(stage, weights, rights)
-    _check_copies(rights, set(used))
-    held = _held_back(find_conflicts(rights, used), rights)
+    _check_copies(rights, used)
+    held = _held_back(rights, used)
     lines = tuple(
         _stage_lines(stage, weights, rights, held, at)
         for stage, weights in zip(shares.stages, shares.asset_weights, strict=True)
@@ -78,20 +78,23 @@ def _check_copies(rights: Rights, used: set[str]) -> None:
             )
 
 
-def _held_back(conflicts: Iterable[Conflict], rights: Rights) -> dict[str, tuple[str, str]]:
-    """Asset -> (contributor of the reserve, why); refused conflicts end here."""
+def _held_back(rights: Rights, used: set[str]) -> dict[str, tuple[str, str]]:
+    """Asset -> (contributor of the reserve, why). InputError where a policy refuses the payment."""
     held: dict[str, tuple[str, str]] = {}
+    refused = []
     reserves = set(rights.reserves.values())
-    for conflict in conflicts:
+    for conflict in find_conflicts(rights, used):
         policy = rights.policies[conflict.kind]
         if policy.action == "refuse":
-            raise rights.asset_error(conflict.asset, f"{conflict} (policy: refuse)")
-        already = holders_of(rights.assets[conflict.asset]) <= reserves
-        if policy.reserve is not None and not already:
-            held.setdefault(
-                conflict.asset,
-                (rights.reserves[policy.reserve], f"held in reserve {policy.reserve}: {conflict}"),
-            )
+            refused.append(conflict)
+        # What a reserve holds already is not moved to another one.
+        elif policy.reserve is not None and not holders_of(rights.assets[conflict.asset]) <= reserves:
+            why = f"held in reserve {policy.reserve}: {conflict}"
+            held.setdefault(conflict.asset, (rights.reserves[policy.reserve], why))
+    if refused:
+        worst = next((conflict for conflict in refused if conflict.asset in used), refused[0])
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise rights.asset_error(worst.asset, f"{worst}{more} (policy: refuse)")
     return held
 
 

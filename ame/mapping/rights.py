@@ -217,7 +217,7 @@ def _splits(assets: Iterable[Asset]) -> Iterable[tuple[str, str, FieldPath]]:
         if not holdings:
             yield asset.id, "expected holders (a reserve, where nobody is known)", ()
             continue
-        if len(holdings) == 1 and holdings[0].ppm == WHOLE_PPM:
+        if len(holdings) == 1 and holdings[0].ppm == WHOLE_PPM and holdings[0].end is None:
             continue
         moments = {holding.start for holding in holdings} | {item.end for item in holdings if item.end}
         for moment in sorted(moments):
