@@ -175,6 +175,6 @@ def _integers(table: Sequence[int] | NDArray[np.int64]) -> NDArray[Any]:
 
 def _players(table: Sequence[int] | NDArray[Any]) -> int:
     players = len(table).bit_length() - 1
-    if len(table) != 1 << players or players == 0:
+    if players < 1 or len(table) != 1 << players:
         raise InputError(f"expected a table of 2^n values with n >= 1, got {len(table)}")
     return players

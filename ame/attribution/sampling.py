@@ -140,11 +140,7 @@ def _walk(
             count = 2 * rotations * (players - 1)
             inner = asker.ask(count, lambda start, stop, block=block: design.rows(block)[start:stop])  # type: ignore[misc]
             samples = np.vstack([samples, design.gains(block, inner, asker.empty, asker.whole)])
-        errors = (
-            samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
-            if len(samples) > 1
-            else np.full(players, np.inf)
-        )
+        errors = _walk_errors(samples)
         enough = target_error is not None and float(errors.max()) <= target_error
         if enough or until == blocks:
             return _finish(
@@ -158,6 +154,17 @@ def _walk(
                 seed,
             )
         until *= 2
+
+
+def _walk_errors(samples: FloatMatrix) -> FloatVector:
+    """Standard errors of the mean of few rows, widened as Student's t is (Cornish and Fisher 1938, first term
+    at 95 %)."""
+    freedom = len(samples) - 1
+    if freedom < 1:
+        return np.full(samples.shape[1], np.inf)
+    widened = 1.0 + (1.96**2 + 1.0) / (4.0 * freedom)
+    errors: FloatVector = widened * samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+    return errors
 
 
 def _finish(

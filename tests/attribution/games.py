@@ -40,7 +40,7 @@ def unanimity(players: int, terms: dict[int, float]) -> tuple[FloatVector, Float
 class FunctionGame:
     """A game from a vectorised function of 0/1 rows; counts what it is asked."""
 
-    def __init__(self, players: int, function) -> None:  # noqa: ANN001
+    def __init__(self, players: int, function) -> None:
         self.players, self.function, self.asked = players, function, []
 
     def values(self, coalitions: CoalitionMatrix) -> FloatVector:
@@ -48,9 +48,11 @@ class FunctionGame:
         return self.function(coalitions.astype(float))
 
 
-def concave(players: int, seed: int = 0):  # noqa: ANN201
+def concave(players: int, seed: int = 0):
     weights = np.random.default_rng(seed).lognormal(0.0, 1.0, players)
-    return FunctionGame(players, lambda present: np.log1p(4 * present @ (weights / weights.sum())))
+    return FunctionGame(
+        players, lambda present: np.log1p(4 * (present * (weights / weights.sum())).sum(axis=1))
+    )
 
 
 @dataclass(frozen=True)
