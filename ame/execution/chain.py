@@ -58,6 +58,14 @@ class Chain:
             return accounts[index] if index < len(accounts) else accounts.generate_account(index)
         return self._ape.accounts.load(name)
 
+    def account_of_key(self, key: bytes) -> Any:
+        """A signer for a private key that the caller has in its hands, from a keystore or key file."""
+        from ape_test.accounts import TestAccount
+        from eth_account import Account
+
+        address = Account.from_key(key).address
+        return TestAccount(index=0, address_str=address, private_key="0x" + key.hex())
+
     def container(self, name: str) -> Any:
         """Ape's container of a shipped contract."""
         from ape.contracts import ContractContainer

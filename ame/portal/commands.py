@@ -32,7 +32,9 @@ def _site_options(command: _Command) -> _Command:
 @click.option("--port", default=8600, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @_site_options
 @click.pass_context
-def portal(ctx: click.Context, folder: Path | None, port: int, bundles: tuple[Path, ...], **site: Any) -> None:
+def portal(
+    ctx: click.Context, /, folder: Path | None, port: int, bundles: tuple[Path, ...], **site: Any
+) -> None:
     """The contributors' claim page. Serves --folder, or what --bundle and --rpc give, on this machine."""
     if ctx.invoked_subcommand:
         return
@@ -51,7 +53,9 @@ def portal(ctx: click.Context, folder: Path | None, port: int, bundles: tuple[Pa
 def export(folder: Path, bundles: tuple[Path, ...], **site: Any) -> None:
     """Write the page for any static host. Run it again for each settlement."""
     count = _export(folder, bundles, site)
-    click.echo(f"{folder}: {count} files. Any static host will do; `ame portal --folder {folder}` shows it here.")
+    click.echo(
+        f"{folder}: {count} files. Any static host will do; `ame portal --folder {folder}` shows it here."
+    )
 
 
 def _export(folder: Path, bundles: tuple[Path, ...], site: dict[str, Any]) -> int:

@@ -213,7 +213,8 @@ def page_policy(sites: Iterable[Site]) -> str:
     nodes = " ".join(sorted({origin(site.rpc) for site in sites if site.rpc}))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self' {nodes}".rstrip() + "; base-uri 'none'; form-action 'none'"
+        f"connect-src 'self' {nodes}".rstrip()
+        + "; base-uri 'none'; form-action 'none'"
     )
 
 

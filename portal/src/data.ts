@@ -199,6 +199,9 @@ export const accountId = (account: Address): Hex => `0x${account.slice(2).toLowe
 
 export const isAccountId = (id: Hex): boolean => id.startsWith(`0x${'0'.repeat(24)}`);
 
+/** The address that an account id is; null for a named id. */
+export const accountOf = (id: Hex): Address | null => (isAccountId(id) ? getAddress(`0x${id.slice(26)}`) : null);
+
 export function namedId(registrar: Address, name: string): Hex {
   return keccak256(encodeAbiParameters([{ type: 'address' }, { type: 'bytes32' }], [registrar, keccak256(stringToBytes(name))]));
 }

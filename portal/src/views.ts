@@ -1,7 +1,7 @@
 /** The page itself: each function draws one part from the state. */
 import { bindForm, changePayout, claimRows, claimTo, exportClaim, openSigned, signForOthers, withdrawOwed } from './actions';
 import { BIND_KEY } from './actions';
-import { isAccountId, type Epoch, type Reason } from './data';
+import { accountOf, isAccountId, type Epoch, type Reason } from './data';
 import { button, h } from './dom';
 import { type Row, epochStatus } from './earnings';
 import { ACTIVE } from './chain';
@@ -99,7 +99,7 @@ export function subject(page: Page): HTMLElement {
     : null;
   const name = state.person?.name || (who && !isAccountId(who.id) ? who.label : '');
   return h('div', { class: 'subject' },
-    h('h1', {}, 'Earnings of ', name ? foreign(name) : h('code', { title: who?.id }, who ? shortHex(isAccountId(who.id) ? `0x${who.id.slice(26)}` : who.id) : '')),
+    h('h1', {}, 'Earnings of ', name ? foreign(name) : h('code', { title: who ? accountOf(who.id) ?? who.id : '' }, who ? shortHex(accountOf(who.id) ?? who.id) : '')),
     tabs);
 }
 

@@ -30,7 +30,9 @@ def find_chromium() -> str | None:
         if path := shutil.which(name):
             return path
     if shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "install", "-y", "chromium"], capture_output=True, check=False, timeout=600)
+        subprocess.run(
+            ["apt-get", "install", "-y", "chromium"], capture_output=True, check=False, timeout=600
+        )
     return shutil.which("chromium")
 
 
@@ -47,7 +49,9 @@ def browser() -> Iterator[Any]:
     path = find_chromium()
     if path is None:
         warnings.warn("NO CHROMIUM: the claim page was NOT tested in a browser", stacklevel=1)
-        pytest.skip("no Chromium here and none could be installed: the claim page was NOT tested in a browser")
+        pytest.skip(
+            "no Chromium here and none could be installed: the claim page was NOT tested in a browser"
+        )
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running

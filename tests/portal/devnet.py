@@ -180,28 +180,40 @@ class World:
         self.net.send(self.coin.functions.approve(self.pool.address, amount))
         self.net.send(self.pool.functions.deposit(amount, bytes(32)))
 
-    def bundle(self, people: Sequence[tuple[bytes, str, Sequence[int]]], revenue: int, **change: Any) -> Bundle:
+    def bundle(
+        self, people: Sequence[tuple[bytes, str, Sequence[int]]], revenue: int, **change: Any
+    ) -> Bundle:
         """A settlement of `revenue`: each contributor (id, name, weight per stage)."""
         number = (self.published[-1].bundle.settlement.number if self.published else 0) + 1
         number = change.get("number", number)
         table = tuple(revenue * ppm // 1000 for ppm in PPM)
         reasons = change.get("reasons") or (lambda stage: (f"asset demo/{stage}: holds 60.00 % of it",))
+        others = [(account_id(OUTSIDER.address), "", (1,) * len(STAGES))]  # where nobody else worked
         lines = tuple(
-            tuple(AllocationLine(who, weights[at], tuple(reasons(stage))) for who, _, weights in sorted(people) if weights[at])
+            tuple(
+                AllocationLine(who, weights[at], tuple(reasons(stage)))
+                for who, _, weights in (sorted(one for one in people if one[2][at]) or others)
+            )
             for at, stage in enumerate(STAGES)
-        )  # fmt: skip
+        )
         names = {who: name for who, name, _ in people if name}
         allocation = Allocation(STAGES, table, lines, names)
         books = settle(allocation, self.ledgers, chain_id=31337, pool=self.pool.address, number=number)
         month = datetime(2026, 1 + (number - 1) % 12, 3, tzinfo=UTC)
         usage = tuple(
-            UsageRecord(f"sale-{number}-{n}", "portrait" if n % 3 else "poster", part, month.replace(day=3 + n))
+            UsageRecord(
+                f"sale-{number}-{n}", "portrait" if n % 3 else "poster", part, month.replace(day=3 + n)
+            )
             for n, part in enumerate([revenue // 10] * 9 + [revenue - revenue // 10 * 9])
         )
         shares = Shares(STAGES, table, tuple({f"demo/{stage}": 1} for stage in STAGES))
-        return Bundle(books, self.token, self.terms, usage, {}, shares, rights_text(), month, allocation, None)
+        return Bundle(
+            books, self.token, self.terms, usage, {}, shares, rights_text(), month, allocation, None
+        )
 
-    def propose(self, people: Sequence[tuple[bytes, str, Sequence[int]]], revenue: int, **change: Any) -> Bundle:
+    def propose(
+        self, people: Sequence[tuple[bytes, str, Sequence[int]]], revenue: int, **change: Any
+    ) -> Bundle:
         bundle = self.bundle(people, revenue, **change)
         self.deposit(revenue)
         folder = self.folder / f"bundle-{bundle.settlement.number}"
@@ -216,23 +228,33 @@ class World:
         self.net.pass_time(CHALLENGE_SECONDS + 1)
         self.ledgers = self.published[-1].bundle.books.ledgers
 
-    def settle(self, people: Sequence[tuple[bytes, str, Sequence[int]]], revenue: int, **change: Any) -> Bundle:
+    def settle(
+        self, people: Sequence[tuple[bytes, str, Sequence[int]]], revenue: int, **change: Any
+    ) -> Bundle:
         bundle = self.propose(people, revenue, **change)
         self.activate()
         return bundle
 
     def export(self, published: Sequence[Published] | None = None, **site: Any) -> Path:
         made = self.folder / "site"
-        options = {"rpc": self.net.url, "chain_name": "Local chain", "from_block": self.start_block, "title": "Portrait studio"}
+        options = {
+            "rpc": self.net.url,
+            "chain_name": "Local chain",
+            "from_block": self.start_block,
+            "title": "Portrait studio",
+        }
         write(made, site_files(published or self.published, Site(**{**options, **site})))
         return made
 
-    def voucher(self, name: str, holder: Any, deadline: int | None = None, recovery_seconds: int = 0) -> dict[str, str]:
+    def voucher(
+        self, name: str, holder: Any, deadline: int | None = None, recovery_seconds: int = 0
+    ) -> dict[str, str]:
         """What the registrar gives to the holder of a name."""
         deadline = deadline or int(self.net.web3.eth.get_block("latest")["timestamp"]) + 7 * 86_400
         message = typed_data(
             "AME ContributorRegistry", 31337, self.registry.address, "Vouch",
-            externalIdHash=keccak(name.encode()), holder=holder.address, recoverySeconds=recovery_seconds, deadline=deadline,
+            externalIdHash=keccak(name.encode()), holder=holder.address, recoverySeconds=recovery_seconds,
+            deadline=deadline,
         )  # fmt: skip
         signature = REGISTRAR.sign_message(encode_typed_data(full_message=message)).signature
         return {

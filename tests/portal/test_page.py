@@ -14,7 +14,9 @@ from tests.portal.wallet import TestWallet
 pytestmark = pytest.mark.browser
 
 
-def test_contributor_connects_and_claims_everything(world: World, serve: Callable[..., str], open_page: Callable[..., Any]) -> None:
+def test_contributor_connects_and_claims_everything(
+    world: World, serve: Callable[..., str], open_page: Callable[..., Any]
+) -> None:
     world.settle([person(ALICE), person(BOB, 1, 5, 0, 4)], 1000 * world.unit)
     wallet = TestWallet(world.net, [ALICE])
     page = open_page(serve(world.export()), wallet)
@@ -27,5 +29,9 @@ def test_contributor_connects_and_claims_everything(world: World, serve: Callabl
 
     expect(page.locator("dialog .progress")).to_contain_text("Paid:")
     expect(page.locator("#figure-claimable dd")).to_have_text("0 USDC")
-    paid = sum(ledger.cumulatives[ledger.index_of[person(ALICE)[0]]] for ledger in world.ledgers if person(ALICE)[0] in ledger.index_of)
+    paid = sum(
+        ledger.cumulatives[ledger.index_of[person(ALICE)[0]]]
+        for ledger in world.ledgers
+        if person(ALICE)[0] in ledger.index_of
+    )
     assert world.coin.functions.balanceOf(ALICE.address).call() == paid > 0

@@ -22,7 +22,8 @@ SCRIPT = """
     async request({ method, params }) {
       const answer = JSON.parse(await window[key](JSON.stringify({ method, params: params ?? [] })));
       if (answer.error) throw Object.assign(new Error(answer.error.message), answer.error);
-      if (/^wallet_(switch|add)EthereumChain$/.test(method)) setTimeout(() => window[key + '_emit']('chainChanged', params[0].chainId));
+      const moved = /^wallet_(switch|add)EthereumChain$/.test(method);
+      if (moved) setTimeout(() => window[key + '_emit']('chainChanged', params[0].chainId));
       return answer.result;
     },
     on(event, listen) { (listeners[event] ??= []).push(listen); },
@@ -62,7 +63,9 @@ class TestWallet:
 
     @property
     def key(self) -> str:
-        return "wallet_" + "".join(letter for letter in self.name if letter.isascii() and letter.isalnum())[:20]
+        return (
+            "wallet_" + "".join(letter for letter in self.name if letter.isascii() and letter.isalnum())[:20]
+        )
 
     def install(self, page: Any) -> None:
         self.page = page
@@ -72,7 +75,9 @@ class TestWallet:
         page.add_init_script(f"{SCRIPT}({argument})")
 
     def emit(self, event: str, value: Any) -> None:
-        self.page.evaluate("([key, event, value]) => window[key + '_emit'](event, value)", [self.key, event, value])
+        self.page.evaluate(
+            "([key, event, value]) => window[key + '_emit'](event, value)", [self.key, event, value]
+        )
 
     def answer(self, text: str) -> str:
         call = json.loads(text)
@@ -81,7 +86,7 @@ class TestWallet:
             return json.dumps({"result": self.handle(call["method"], call["params"])})
         except Refusal as refusal:
             return json.dumps({"error": {"code": refusal.code, "message": str(refusal)}})
-        except Exception as error:  # noqa: BLE001 - goes to the page, as a wallet would tell it
+        except Exception as error:
             return json.dumps({"error": {"code": -32603, "message": str(error)}})
 
     def handle(self, method: str, params: list[Any]) -> Any:

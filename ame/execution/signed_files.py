@@ -1,0 +1,136 @@
+"""Files that people hand to each other: a registrar's voucher, a claim that was signed and can be sent by anybody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ame.encoding import check_address, to_bytes, to_hex
+from ame.errors import FileError, InputError
+from ame.records import check_integer
+
+VOUCHER_FORMAT = "ame-voucher/1"
+SIGNED_CLAIM_FORMAT = "ame-signed-claim/1"
+MAX_FILE_BYTES = 1_000_000
+
+
+class Voucher(NamedTuple):
+    """A registrar says: this name belongs to this holder."""
+
+    chain_id: int
+    registry: str
+    name: str
+    registrar: str
+    holder: str
+    recovery_seconds: int
+    deadline: int
+    signature: bytes
+
+    def to_json(self) -> dict[str, str]:
+        """The file's content; numbers are decimal strings."""
+        return {
+            "format": VOUCHER_FORMAT,
+            "chain_id": str(self.chain_id),
+            "registry": self.registry,
+            "name": self.name,
+            "registrar": self.registrar,
+            "holder": self.holder,
+            "recovery_seconds": str(self.recovery_seconds),
+            "deadline": str(self.deadline),
+            "signature": to_hex(self.signature),
+        }
+
+
+class SignedClaim(NamedTuple):
+    """A call of claimTo with the holder's signature in it: good for exactly this recipient, until the deadline."""
+
+    chain_id: int
+    to: str
+    contributor_id: bytes
+    recipient: str
+    amount: int
+    deadline: int
+    data: bytes
+
+    def to_json(self) -> dict[str, str]:
+        """The file's content; numbers are decimal strings. `data` is ready to be sent to `to`."""
+        return {
+            "format": SIGNED_CLAIM_FORMAT,
+            "chain_id": str(self.chain_id),
+            "to": self.to,
+            "contributor_id": to_hex(self.contributor_id),
+            "recipient": self.recipient,
+            "amount": str(self.amount),
+            "deadline": str(self.deadline),
+            "data": to_hex(self.data),
+        }
+
+
+def read_voucher(path: Path) -> Voucher:
+    """Read a registrar's voucher. Raises FileError for anything else."""
+    document = _read(path, VOUCHER_FORMAT)
+    try:
+        return Voucher(
+            _number(document, "chain_id"),
+            check_address(document["registry"], "registry"),
+            _text(document, "name"),
+            check_address(document["registrar"], "registrar"),
+            check_address(document["holder"], "holder"),
+            _number(document, "recovery_seconds", 2**32 - 1),
+            _number(document, "deadline", 2**256 - 1),
+            _hex(document, "signature"),
+        )
+    except (InputError, KeyError) as error:
+        raise FileError(f"not a voucher: {error}", file=path) from error
+
+
+def read_signed_claim(path: Path) -> SignedClaim:
+    """Read a signed claim. Raises FileError for anything else."""
+    document = _read(path, SIGNED_CLAIM_FORMAT)
+    try:
+        return SignedClaim(
+            _number(document, "chain_id"),
+            check_address(document["to"], "to"),
+            to_bytes(document["contributor_id"], 32, "contributor_id"),
+            check_address(document["recipient"], "recipient"),
+            _number(document, "amount"),
+            _number(document, "deadline", 2**256 - 1),
+            _hex(document, "data"),
+        )
+    except (InputError, KeyError) as error:
+        raise FileError(f"not a signed claim: {error}", file=path) from error
+
+
+def _read(path: Path, format_tag: str) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+        document = json.loads(data) if len(data) <= MAX_FILE_BYTES else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(f"cannot be read: {error}", file=path) from error
+    if not isinstance(document, dict) or document.get("format") != format_tag:
+        raise FileError(f"expected a file of format {format_tag!r}", file=path)
+    return document
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    value = document[name]
+    if not isinstance(value, str):
+        raise InputError(f"{name}: expected text, got {value!r}")
+    return value
+
+
+def _number(document: dict[str, Any], name: str, high: int = 2**128 - 1) -> int:
+    text = _text(document, name)
+    if not (text.isascii() and text.isdigit() and len(text) <= 78):
+        raise InputError(f"{name}: expected a decimal string, got {text[:80]!r}")
+    value = int(text)
+    check_integer(value, name, 0, high)
+    return value
+
+
+def _hex(document: dict[str, Any], name: str) -> bytes:
+    text = _text(document, name)
+    if len(text) % 2:
+        raise InputError(f"{name}: expected 0x and hex digits, got an odd number of them")
+    return to_bytes(text, len(text) // 2 - 1, name)
