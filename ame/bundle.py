@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import rfc8785
 
@@ -36,6 +36,7 @@ BUNDLE_FORMAT = "ame-bundle/1"
 SETTLEMENT_FORMAT = "ame-settlement/1"
 COALITIONS_FORMAT = "ame-coalitions/1"
 SHARES_FORMAT = "ame-shares/1"
+T = TypeVar("T")
 LEDGER_RECORD_BYTES = 64  # id ‖ uint128 cumulative ‖ uint128 weight
 
 
@@ -50,7 +51,8 @@ class Token:
     def text(self, amount: int) -> str:
         """An amount of base units as people write it, exactly."""
         whole, rest = divmod(abs(amount), 10**self.decimals)
-        return f"{'-' if amount < 0 else ''}{whole:,}.{rest:0{self.decimals}d} {self.symbol}"
+        point = f".{rest:0{self.decimals}d}" if self.decimals else ""
+        return f"{'-' if amount < 0 else ''}{whole:,}{point} {self.symbol}"
 
 
 @dataclass(frozen=True)
@@ -172,18 +174,22 @@ def write_bundle(folder: Path, bundle: Bundle) -> bytes:
     manifest = encode_manifest(bundle, parts)
     evidence = hashlib.sha256(manifest).digest()
     if folder.exists():
-        if evidence_of(folder) == evidence:
+        if (folder / "manifest.json").is_file() and evidence_of(folder) == evidence:
             return evidence
         raise InputError(
             f"{folder}: expected a folder that does not exist yet: a bundle is never overwritten"
         )
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    for name, data in {**parts, "manifest.json": manifest}.items():
-        path = draft / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    draft.rename(folder)
+    try:
+        for name, data in {**parts, "manifest.json": manifest}.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     return evidence
 
 
@@ -251,6 +257,9 @@ def read_bundle(folder: Path, *, chain_id: int | None = None, pool: str | None =
     extra = sorted(set(parts) - set(encode_parts(bundle)))
     if extra:
         raise FileError(f"expected no other parts, got {extra}", file=where, field="parts")
+    again = parse_json(encode_manifest(bundle, parts), where) | {"created_by": manifest.get("created_by")}
+    if rfc8785.dumps(again) != _read_file(folder, "manifest.json"):
+        raise FileError("expected the canonical form of what it says", file=where)
     return bundle
 
 
@@ -274,19 +283,15 @@ def _decode(manifest: Mapping[str, Any], parts: Mapping[str, bytes], folder: Pat
         amounts=tuple(int(amount) for amount in head["amounts"]),
         updates=updates,
     )
-    usage = tuple(
-        UsageRecord(row["id"], row["pipeline"], int(row["amount"]), datetime.fromisoformat(row["time"]))
-        for row in _read_lines(parts, "usage.jsonl", folder)
-    )
+    usage = tuple(_each_line(parts, "usage.jsonl", folder, _usage_from_json))
     coalitions = load("coalitions.json", COALITIONS_FORMAT)
     shares = load("shares.json", SHARES_FORMAT)
     rows: dict[str, list[AllocationLine]] = {stage: [] for stage in stages}
     names: dict[bytes, str] = {}
-    for row in _read_lines(parts, "allocation.jsonl", folder):
-        contributor_id = to_bytes(row["contributor_id"], 32, "contributor_id")
-        rows[row["stage"]].append(AllocationLine(contributor_id, int(row["weight"]), tuple(row["reasons"])))
-        if row["name"] is not None:
-            names[contributor_id] = row["name"]
+    for stage, name, line in _each_line(parts, "allocation.jsonl", folder, _line_from_json(stages)):
+        rows[stage].append(line)
+        if name is not None:
+            names[line.contributor_id] = name
     return Bundle(
         books=Books(settlement, ledgers, weights),
         token=Token(**head["token"]),
@@ -332,7 +337,7 @@ def _decode_ledgers(
     return tuple(ledgers), tuple(weights)
 
 
-def parse_json(data: bytes, file: Path) -> dict[str, Any]:
+def parse_json(data: bytes, file: Path, line: int | None = None) -> dict[str, Any]:
     """A JSON object, strictly: UTF-8, no duplicate keys, no NaN, no floats, bounded nesting."""
 
     def refuse(text: str) -> Any:
@@ -351,9 +356,9 @@ def parse_json(data: bytes, file: Path) -> dict[str, Any]:
             parse_float=refuse,
         )
     except (ValueError, RecursionError) as error:
-        raise FileError(f"not the JSON expected here: {error}", file=file) from error
+        raise FileError(f"not the JSON expected here: {error}", file=file, line=line) from error
     if not isinstance(document, dict):
-        raise FileError(f"expected a JSON object, got {type(document).__name__}", file=file)
+        raise FileError(f"expected a JSON object, got {type(document).__name__}", file=file, line=line)
     return document
 
 
@@ -373,11 +378,23 @@ def _part(parts: Mapping[str, bytes], name: str, folder: Path) -> bytes:
     return parts[name]
 
 
-def _read_lines(parts: Mapping[str, bytes], name: str, folder: Path) -> list[dict[str, Any]]:
+def _each_line(
+    parts: Mapping[str, bytes], name: str, folder: Path, decode: Callable[[dict[str, Any]], T]
+) -> Iterator[T]:
+    """What each line of a JSON Lines part says; a fault names its line."""
     lines = _part(parts, name, folder).split(b"\n")
     if lines.pop() != b"":
         raise FileError("expected a line break at the end", file=folder / name, line=len(lines) + 1)
-    return [parse_json(line, folder / name) for line in lines]
+    for number, line in enumerate(lines, 1):
+        row = parse_json(line, folder / name, number)
+        try:
+            yield decode(row)
+        except KeyError as error:
+            raise FileError(
+                "expected this field", file=folder / name, line=number, field=error.args[0]
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise FileError(str(error), file=folder / name, line=number) from error
 
 
 def _lines(rows: Any) -> bytes:
@@ -415,6 +432,26 @@ def _allocation_rows(books: Books, allocation: Allocation) -> Any:
                 "amount": str(parts[ledger.index_of[line.contributor_id]]),
                 "reasons": list(line.reasons),
             }
+
+
+def _usage_from_json(row: Mapping[str, Any]) -> UsageRecord:
+    return UsageRecord(row["id"], row["pipeline"], int(row["amount"]), datetime.fromisoformat(row["time"]))
+
+
+def _line_from_json(
+    stages: Sequence[str],
+) -> Callable[[Mapping[str, Any]], tuple[str, str | None, AllocationLine]]:
+    def decode(row: Mapping[str, Any]) -> tuple[str, str | None, AllocationLine]:
+        if row["stage"] not in stages:
+            raise InputError(f"stage: expected one of {', '.join(stages)}, got {row['stage']!r}")
+        contributor_id = to_bytes(row["contributor_id"], 32, "contributor_id")
+        return (
+            row["stage"],
+            row["name"],
+            AllocationLine(contributor_id, int(row["weight"]), tuple(row["reasons"])),
+        )
+
+    return decode
 
 
 def _ledger_to_json(ledger: LedgerCommitment) -> dict[str, Any]:

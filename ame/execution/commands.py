@@ -185,13 +185,13 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
     from ame.execution.chain import connect, terms_of
     from ame.execution.ledger import StageLedger
     from ame.execution.settings import read_settings
+    from ame.mapping.rights import load_rights
     from ame.pipeline import Epoch
     from ame.pipeline import settle as settle_epoch
 
     settings = read_settings(config)
+    load_rights(settings.rights)  # its mistakes should not wait for the measurement
     records = read_usage(usage, settings.pipelines)
-    if not records:
-        raise InputError(f"{usage}: expected at least one usage record, got none")
     with connect(network) as chain:
         contract = find_pool(chain, settings.pool)
         terms, number, active = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ame.errors import FileError
+from ame.mapping import strict_yaml
 
 FIELDS = {"format", "pipelines", "rights", "pool", "cache"}
+OPTIONAL = {"cache"}
 FORMAT = "ame-settle/1"
 
 
@@ -27,29 +27,28 @@ class Settings:
 
 
 def read_settings(path: Path) -> Settings:
-    """Read and check it. Raises FileError that names file and field."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileError(f"not YAML: {error}", file=path) from error
+    """Read and check it. Raises FileError that names file, line and field."""
+    text = strict_yaml.read_file(path)
+    document = strict_yaml.parse_yaml(text, path)
+
+    def refuse(field: str, message: str) -> FileError:
+        return FileError(message, file=path, line=strict_yaml.line_of(text, (field,)), field=field)
+
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise FileError(f"expected format: {FORMAT}", file=path, field="format")
-    unknown = sorted(set(document) - FIELDS)
-    if unknown:
-        raise FileError(f"expected only {sorted(FIELDS)}, got {unknown}", file=path)
-    for field in ("pipelines", "rights", "pool"):
+        raise refuse("format", f"expected format: {FORMAT}")
+    for field in document:
+        if field not in FIELDS:
+            raise refuse(str(field), f"expected only {', '.join(sorted(FIELDS))}")
+    for field in sorted(FIELDS - OPTIONAL | OPTIONAL & set(document)):
         if not isinstance(document.get(field), str):
-            raise FileError(f"expected text, got {document.get(field)!r}", file=path, field=field)
+            raise refuse(field, f"expected text, got {document.get(field)!r}")
     rights = path.parent / document["rights"]
     if not rights.is_file():
-        raise FileError(f"no such file: {rights}", file=path, field="rights")
+        raise refuse("rights", f"no such file: {rights}")
     try:
         pipelines = importlib.import_module(document["pipelines"]).PIPELINES
     except (ImportError, AttributeError) as error:
-        raise FileError(
-            f"expected a module with PIPELINES, got {document['pipelines']!r}: {error}",
-            file=path,
-            field="pipelines",
-        ) from error
+        message = f"expected a module with PIPELINES, got {document['pipelines']!r}: {error}"
+        raise refuse("pipelines", message) from error
     cache = path.parent / document["cache"] if "cache" in document else None
     return Settings(pipelines, rights, document["pool"], cache)
