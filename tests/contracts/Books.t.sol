@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
+import {Shapley} from "../../contracts/libraries/Shapley.sol";
+import {Challenges} from "../../contracts/pool/Challenges.sol";
+import {Deposits} from "../../contracts/pool/Deposits.sol";
+import {PoolBase} from "../../contracts/pool/PoolBase.sol";
+import {SettlementPool} from "../../contracts/SettlementPool.sol";
+import {Ledger, StageProposal, Terms} from "../../contracts/Records.sol";
+import {PoolTest} from "./support/PoolTest.sol";
+
+/// Deposits, proposals, bonds, abandonment, and pools of ETH.
+contract BooksTest is PoolTest {
+    function test_deposit_credits_what_arrived() public {
+        vm.expectRevert(abi.encodeWithSelector(Deposits.WrongValue.selector, 1, 0));
+        pool.deposit{value: 1}(1, "");
+        vm.expectRevert(Deposits.NothingArrived.selector);
+        pool.deposit(0, "");
+        assertEq(_deposit(10), 10);
+        assertEq(pool.unallocated(), 10);
+        assertEq(pool.deposited(customer), 10);
+    }
+
+    function test_addresses_follow_from_terms() public {
+        Terms memory terms = _terms(address(token));
+        assertEq(factory.poolAddress(terms, 0), address(pool));
+        assertTrue(factory.isPool(address(pool)));
+        assertFalse(factory.isPool(address(this)));
+        assertEq(keccak256(abi.encode(pool.terms())), keccak256(abi.encode(terms)));
+        terms.stageCount = 6;
+        vm.expectRevert(PoolBase.InvalidTerms.selector);
+        factory.createPool(terms, 0);
+    }
+
+    function test_propose_computes_the_stages_amounts_and_moves_the_revenue() public {
+        _deposit(REVENUE + 7);
+        _prepare(5);
+        _post();
+        assertEq(pool.unallocated(), 7);
+        assertEq(pool.pendingRevenue(), REVENUE);
+        assertEq(pool.unclaimed(), 0);
+        (uint64 number, ISettlementPool.Status current, uint64 activeAt, uint64 active) = pool.status();
+        assertEq(number, 1);
+        assertEq(uint8(current), uint8(ISettlementPool.Status.Pending));
+        assertEq(activeAt, block.timestamp + PERIOD);
+        assertEq(active, 0);
+        skip(PERIOD);
+        assertEq(pool.unclaimed(), REVENUE);
+        (,,, active) = pool.status();
+        assertEq(active, 1);
+        assertEq(pool.updatesHash(), keccak256(abi.encode(updates)));
+    }
+
+    function test_propose_refuses_what_is_wrong() public {
+        _deposit(REVENUE);
+        _prepare(5);
+        Ledger[] memory before = _before();
+        StageProposal[] memory stages = _proposals();
+        _refuse(outsider, BOND, before, stages, abi.encodeWithSelector(SettlementPool.NotProposer.selector, outsider));
+        _refuse(operator, 1, before, stages, abi.encodeWithSelector(Challenges.WrongBond.selector, 1, BOND));
+        before[1].total = 1;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.WrongLedger.selector, 1));
+        before[1].total = 0;
+        stages[2].depth = 33;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.DepthOutOfRange.selector, 2, 33));
+        stages[2].depth = 0;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.DepthOutOfRange.selector, 2, 0));
+        stages[2].depth = 3;
+        stages[0].weightTotal = 0;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.NoWeights.selector, 0));
+        stages[0].weightTotal = 1 << 127;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.TotalTooLarge.selector, 0, 1 << 127));
+        stages[0].weightTotal = 1;
+        table[0] = 1;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.InvalidTable.selector));
+        table[0] = 0;
+        table[7] = 0;
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.InvalidTable.selector));
+        table[7] = int128(REVENUE) + 1;
+        bytes memory reason = abi.encodeWithSelector(SettlementPool.ExceedsUnallocated.selector, REVENUE + 1, REVENUE);
+        _refuse(operator, BOND, before, stages, reason);
+        table[7] = int128(REVENUE);
+        before = new Ledger[](2);
+        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.WrongStageCount.selector, 2, 3));
+        _post();
+        reason = abi.encodeWithSelector(PoolBase.SettlementPending.selector, 1);
+        _refuse(operator, 0, before, stages, reason);
+    }
+
+    function _refuse(
+        address sender,
+        uint256 bond,
+        Ledger[] memory before,
+        StageProposal[] memory stages,
+        bytes memory reason
+    ) private {
+        vm.expectRevert(reason);
+        vm.prank(sender);
+        pool.propose{value: bond}(table, before, stages, "evidence");
+    }
+
+    function test_cancel_by_the_arbiter_only_while_pending() public {
+        _settle(5);
+        vm.expectRevert(PoolBase.NotPending.selector);
+        vm.prank(arbiter);
+        pool.cancel();
+        _propose(1);
+        vm.expectRevert(abi.encodeWithSelector(SettlementPool.NotArbiter.selector, outsider));
+        vm.prank(outsider);
+        pool.cancel();
+        vm.prank(arbiter);
+        pool.cancel();
+        assertEq(pool.unallocated(), REVENUE);
+        (uint64 number, ISettlementPool.Status current,, uint64 active) = pool.status();
+        assertEq(number, 2);
+        assertEq(uint8(current), uint8(ISettlementPool.Status.Cancelled));
+        assertEq(active, 1);
+        // The same revenue again, on the ledger that is still active; the cancelled number is not used again.
+        _post();
+        skip(PERIOD);
+        (number,,, active) = pool.status();
+        assertEq(number, 3);
+        assertEq(active, 3);
+        assertEq(uint8(pool.statusOf(2)), uint8(ISettlementPool.Status.Cancelled));
+        assertEq(uint8(pool.statusOf(1)), uint8(ISettlementPool.Status.Active));
+        assertEq(uint8(pool.statusOf(4)), uint8(ISettlementPool.Status.None));
+        assertEq(pool.claim(_claim(0, 2)), books[2][0].cumulatives[2]);
+    }
+
+    function test_bond_stays_over_settlements_and_goes_back_while_nothing_is_pending() public {
+        _propose(5);
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(PoolBase.SettlementPending.selector, 1));
+        pool.withdrawBond(operator);
+        vm.stopPrank();
+        skip(PERIOD);
+        _propose(0); // carries no bond
+        skip(PERIOD);
+        vm.expectRevert(abi.encodeWithSelector(SettlementPool.NotProposer.selector, outsider));
+        vm.prank(outsider);
+        pool.withdrawBond(outsider);
+        uint256 before = operator.balance;
+        vm.startPrank(operator);
+        pool.withdrawBond(operator);
+        assertEq(operator.balance, before + BOND);
+        vm.expectRevert(SettlementPool.BondNotHeld.selector);
+        pool.withdrawBond(operator);
+    }
+
+    function testFuzz_abandoned_deposits_go_back_exactly(uint64 a, uint64 b, uint64 c) public {
+        (a, b, c) = (uint64(bound(a, 1, 1e18)), uint64(bound(b, 1, 1e18)), uint64(bound(c, 1, 1e18)));
+        _settle(5);
+        _depositAs(auditor, a);
+        _depositAs(outsider, b);
+        _depositAs(arbiter, c);
+        uint256 unallocated = pool.unallocated();
+        uint256 total = unallocated + REVENUE;
+        vm.expectRevert(Deposits.NotAbandoned.selector);
+        pool.refund(auditor);
+        skip(ABANDON);
+        uint256 first = pool.refund(auditor);
+        assertEq(first, unallocated * a / total);
+        vm.expectRevert(abi.encodeWithSelector(Deposits.NothingToRefund.selector, auditor));
+        pool.refund(auditor);
+        uint256 sum = first + pool.refund(outsider) + pool.refund(arbiter) + pool.refund(customer);
+        assertEq(sum, unallocated); // nothing stays behind
+        assertEq(pool.unallocated(), 0);
+        assertTrue(pool.closed());
+        vm.expectRevert(Deposits.PoolClosed.selector);
+        pool.deposit(1, "");
+        assertGt(pool.claim(_claim(0, 2)), 0); // claims go on
+    }
+
+    function test_refund_waits_for_what_is_pending_and_counts_from_the_last_activation() public {
+        _settle(5);
+        _deposit(REVENUE);
+        skip(ABANDON - 1);
+        _prepare(0);
+        _post();
+        vm.prank(arbiter);
+        pool.cancel(); // a cancelled settlement is no activity
+        skip(1);
+        _post();
+        vm.expectRevert(abi.encodeWithSelector(PoolBase.SettlementPending.selector, 3));
+        pool.refund(customer);
+        skip(PERIOD);
+        vm.expectRevert(Deposits.NotAbandoned.selector);
+        pool.refund(customer);
+    }
+
+    function test_ether_receiver_who_refuses_or_burns_gas_holds_up_nobody() public {
+        pool = SettlementPool(factory.createPool(_terms(address(0)), 0));
+        vm.deal(customer, REVENUE);
+        vm.prank(customer);
+        pool.deposit{value: REVENUE}(REVENUE, "invoice");
+        _prepare(4);
+        _post();
+        skip(PERIOD);
+        vm.etch(_account(_id(0, 2)), hex"fe"); // burns all the gas it gets
+        vm.etch(_account(_id(0, 3)), hex"61ffff6000fd"); // reverts with 64 kB
+        uint256 paid = pool.claimRange(_range(0, 0, 4));
+        assertEq(paid, updates[0].afterwards.total);
+        assertEq(pool.owed(_id(0, 2)), books[1][0].cumulatives[2]);
+        assertEq(pool.owed(_id(0, 3)), books[1][0].cumulatives[3]);
+        assertEq(_account(_id(0, 0)).balance, books[1][0].cumulatives[0]);
+        vm.prank(_account(_id(0, 3)));
+        pool.withdrawOwed(_id(0, 3), outsider);
+        vm.expectRevert(); // a sender who gives too little gas reverts rather than turning a payment into a debt
+        pool.claim{gas: 90_000}(_claim(1, 2));
+    }
+
+    function test_attack_a_receiver_who_enters_again_gets_nothing_more() public {
+        pool = SettlementPool(factory.createPool(_terms(address(0)), 0));
+        vm.deal(customer, REVENUE);
+        vm.prank(customer);
+        pool.deposit{value: REVENUE}(REVENUE, "invoice");
+        _prepare(4);
+        Reenterer thief = new Reenterer(pool);
+        books[1][0].ids[2] = bytes32(uint256(uint160(address(thief))));
+        _post();
+        skip(PERIOD);
+        thief.set(abi.encodeCall(pool.claim, (_claim(1, 2))));
+        pool.claim(_claim(0, 2));
+        assertTrue(thief.tried());
+        assertEq(address(thief).balance, books[1][0].cumulatives[2]);
+        assertEq(pool.claimed(1, _id(1, 2)), 0);
+    }
+}
+
+/// Calls the pool when it is paid, and goes on whatever comes of it.
+contract Reenterer {
+    SettlementPool private immutable POOL;
+    bytes private _data;
+    bool public tried;
+
+    constructor(SettlementPool pool) {
+        POOL = pool;
+    }
+
+    function set(bytes calldata data) external {
+        _data = data;
+    }
+
+    receive() external payable {
+        (bool ok,) = address(POOL).call(_data);
+        require(!ok, "entered again");
+        tried = true;
+    }
+}
