@@ -1,21 +1,15 @@
-"""Freezes what the wheel ships of each contract: ABI, code, where its immutables are, and how it was compiled.
-
-Takes Forge's build, whose code carries no metadata and so follows from the sources' meaning alone; Ape compiles the same
-code but always appends metadata, and drops the places of immutables. tests/test_artifacts.py holds all three together.
-"""
+"""Freezes what the wheel ships of each contract: ABI and code as Ape compiles them, and with which settings."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from foundry import ROOT, environment, native
+from foundry import ROOT
 
 FROZEN = ROOT / "ame" / "execution" / "artifacts"
-BUILT = ROOT / ".build" / "forge" / "out"
 
 
 def shipped() -> list[str]:
@@ -24,40 +18,31 @@ def shipped() -> list[str]:
     return sorted([*names, "TestToken"])
 
 
-def build() -> None:
-    """Compiles what has changed; CalledProcessError if it does not compile."""
-    subprocess.run(
-        [native("forge"), "build", "--quiet", "contracts"], cwd=ROOT, env=environment(), check=True
-    )
+@cache
+def ape_build() -> dict[str, Any]:
+    """Ape's contract types by name; it compiles what has changed."""
+    import ape
+
+    return {name: one.model_dump(mode="json") for name, one in ape.Project(ROOT).load_contracts().items()}
 
 
 def artifact(name: str) -> dict[str, Any]:
-    """The frozen form of a contract that has been built."""
-    built = json.loads((BUILT / f"{name}.sol" / f"{name}.json").read_text())
-    creation, runtime = built["bytecode"]["object"], built["deployedBytecode"]["object"]
-    references = built["deployedBytecode"].get("immutableReferences", {})
+    """The frozen form of a contract, from fresh builds."""
+    built = ape_build()[name]
     return {
         "format": "ame-artifact/1",
         "contractType": {
             "contractName": name,
             "abi": built["abi"],
-            "deploymentBytecode": {"bytecode": creation},
-            "runtimeBytecode": {"bytecode": runtime},
+            "deploymentBytecode": {"bytecode": built["deploymentBytecode"]["bytecode"]},
+            "runtimeBytecode": {"bytecode": built["runtimeBytecode"]["bytecode"]},
         },
-        "runtime": runtime,
-        "immutableReferences": places(references),
         "compiler": compiler(),
     }
 
 
-def places(references: dict[str, list[dict[str, int]]]) -> dict[str, list[dict[str, int]]]:
-    """solc names immutables by syntax-tree ids, which change from build to build: here by order in the code."""
-    ordered = sorted(references.values(), key=lambda found: [place["start"] for place in found])
-    return {str(number): found for number, found in enumerate(ordered)}
-
-
 def compiler() -> dict[str, Any]:
-    """Version and settings, as foundry.toml fixes them."""
+    """Version and settings, as foundry.toml and ape-config.yaml fix them."""
     from tomllib import loads
 
     from setup import SOLC_VERSION
@@ -68,7 +53,6 @@ def compiler() -> dict[str, Any]:
         "evmVersion": profile["evm_version"],
         "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
         "viaIR": profile["via_ir"],
-        "metadata": {"bytecodeHash": profile["bytecode_hash"], "appendCBOR": profile["cbor_metadata"]},
     }
 
 
@@ -78,13 +62,10 @@ def text(name: str) -> str:
 
 
 def main() -> None:
-    try:
-        build()
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"forge build failed ({error.returncode})")
+    texts = {name: text(name) for name in shipped()}
     FROZEN.mkdir(exist_ok=True)
-    for name in shipped():
-        Path(FROZEN / f"{name}.json").write_text(text(name))
+    for name, content in texts.items():
+        Path(FROZEN / f"{name}.json").write_text(content)
         print(f"froze {name}")
 
 
