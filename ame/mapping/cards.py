@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ame.errors import FileError, InputError
 from ame.mapping import licenses, names, strict_yaml
+from ame.mapping.collector import paused_collector
 from ame.mapping.hashing import hash_listing
 
 MAX_CARD_BYTES = 4 * 2**20
@@ -68,7 +69,8 @@ def read_cards(path: Path, asset_id: str | None = None) -> list[Card]:
     FileError where the card is too large, unreadable or declares something that nobody understands.
     """
     if path.suffix == ".jsonl":
-        return list(_hub_listing(path))
+        with paused_collector():
+            return list(_hub_listing(path))
     text = strict_yaml.read_file(path, MAX_CARD_BYTES)
     if path.suffix == ".json":
         return [_croissant(text, path, asset_id)]

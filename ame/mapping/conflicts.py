@@ -85,13 +85,13 @@ def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Co
 
 
 def _find_conflicts(rights: Rights, used: Iterable[str] | None) -> list[Conflict]:
-    lineage = {asset.id: tuple(parent.asset for parent in asset.parents) for asset in rights.assets.values()}
+    lineage, order = rights.lineage, rights.order
     if used is not None:
         wanted = graph.with_ancestors(lineage, used)
-        lineage = {asset: parents for asset, parents in lineage.items() if asset in wanted}
+        order = [asset for asset in order if asset in wanted]
     duties: _Duties = {}
     found = []
-    for name in graph.parents_first(lineage):
+    for name in order:
         asset = rights.assets[name]
         inherited = _inherited(lineage[name], duties)
         terms, broken = _best_terms(asset, inherited)

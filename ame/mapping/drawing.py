@@ -99,7 +99,7 @@ def to_plain(rights: Rights, at: datetime, root: str | None = None) -> list[dict
 
 
 def _lineage(rights: Rights, root: str | None) -> dict[str, tuple[str, ...]]:
-    lineage = {asset.id: tuple(parent.asset for parent in asset.parents) for asset in rights.assets.values()}
+    lineage = rights.lineage
     if root is None:
         return lineage
     if root not in lineage:

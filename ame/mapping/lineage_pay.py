@@ -62,7 +62,7 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
     assets = rights.assets
     paid_parents = _PaidParents(rights)
     reached = graph.with_ancestors(paid_parents, weights)
-    order = graph.parents_first({asset: paid_parents[asset] for asset in rights.assets if asset in reached})
+    order = [asset for asset in rights.order if asset in reached]
     absolute = _absolute_edges(order, rights)
     receipts = {asset: Receipts() for asset in order}
     passing = dict.fromkeys(order, 0)

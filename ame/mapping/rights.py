@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -114,6 +115,16 @@ class Rights:
     file: str = "rights"
     text: str = field(default="", repr=False)
 
+    @cached_property
+    def lineage(self) -> dict[str, tuple[str, ...]]:
+        """Asset -> the assets that it was made from."""
+        return {asset.id: tuple(parent.asset for parent in asset.parents) for asset in self.assets.values()}
+
+    @cached_property
+    def order(self) -> list[str]:
+        """All assets, each after its parents. InputError where the lineage is a cycle."""
+        return graph.parents_first(self.lineage)
+
     def error(self, message: str, path: FieldPath) -> FileError:
         """An error about the field at `path`, with its line."""
         return FileError(
@@ -154,7 +165,7 @@ def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
     try:
         rights = _Reader(document, str(file), text).read()
         problems = list(_splits(rights.assets.values()))
-        problems += list(graph.problems({asset.id: _parents(asset) for asset in rights.assets.values()}))
+        problems += list(graph.problems(rights.lineage))
     except _FieldError as error:
         line = strict_yaml.line_of(text, error.path)
         raise FileError(str(error), file=file, line=line, field=field_name(error.path)) from error
@@ -204,10 +215,6 @@ def copies(rights: Rights) -> list[tuple[str, str]]:
         if other != asset.id and holders_of(rights.assets[other]) != holders_of(asset):
             found.append((asset.id, other))
     return found
-
-
-def _parents(asset: Asset) -> tuple[str, ...]:
-    return tuple(parent.asset for parent in asset.parents)
 
 
 def _splits(assets: Iterable[Asset]) -> Iterable[tuple[str, str, FieldPath]]:
