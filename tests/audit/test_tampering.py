@@ -302,7 +302,7 @@ CHANGES: list[tuple[str, str, Change]] = [
      lambda c: c.books(commitments=((bytes(32), bytes(32)), *c.facts.books.commitments[1:]))),
     ("the latest number", "history", book("number", 1)),
     ("the settlement was cancelled", "status", lambda c: c.events(lambda e: e.append(
-        PoolEvent(10**6, 0, "Cancelled", {"number": 2, "reason": 1, "by": WALLETS[0], "bondToChallenger": 0})))),
+        PoolEvent(e[-1].block, 9, "Cancelled", {"number": 2, "reason": 1, "by": WALLETS[0], "bondToChallenger": 0})))),
     ("an older bundle's ledger", "ledgers", lambda c: (c.folders.__setitem__(0, c.folders[0].rename(
         c.folders[0].with_name("older"))), (c.folders[0] / "manifest.json").write_bytes(
         (c.folders[0] / "manifest.json").read_bytes().replace(b'"number":"1"', b'"number":"3"')))),
