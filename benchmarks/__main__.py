@@ -21,9 +21,10 @@ PACKAGES = {
     "shapley_numba": "shapley-numba==0.1.5",
     "coopgame": "coopgame-py==0.3.0",
     "shapiq": "shapiq==1.4.1",
-    "shap": "shap==0.51.0",
+    "shap": "shap==0.51.0",  # its CoalitionExplainer fails with numpy 2.4
     "pydvl": "pyDVL==0.10.0",
 }
+NUMPY = "numpy>=1.26,<2.3"
 APPROXIMATORS = ("KernelSHAP", "PermutationSamplingSV", "SVARM", "UnbiasedKernelSHAP")
 GAMES = ("diminishing", "staged", "unanimity", "airport", "voting")
 
@@ -33,7 +34,7 @@ def environment(peer: str) -> Path:
     folder = ROOT / f".venv-bench-{peer}"
     if not (folder / "ready").exists():
         venv.create(folder, with_pip=True)
-        words = [folder / "bin" / "pip", "install", "-q", "numpy", PACKAGES[peer]]
+        words = [folder / "bin" / "pip", "install", "-q", NUMPY, PACKAGES[peer]]
         subprocess.run(words, check=True)
         (folder / "ready").touch()
     return folder / "bin" / "python"

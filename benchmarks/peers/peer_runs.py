@@ -79,6 +79,7 @@ def shap(_job, size, _extra):
     # The explainer follows partition_tree; the clustering is only asked for at its birth.
     clustering = linkage(np.random.default_rng(0).random((stages * members, 2)))
     masker = peer.maskers.Partition(np.zeros((1, stages * members)), clustering=clustering)
+    masker.feature_names = names
     explainer = peer.explainers.CoalitionExplainer(function, masker, feature_names=names, partition_tree=tree)
     point = np.ones((1, stages * members))
     seconds, values = games.best_time(lambda: explainer(point), 1)
