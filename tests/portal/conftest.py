@@ -83,13 +83,14 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     with ExitStack() as stack:
         problems: list[str] = []
 
-        def start(url: str, *wallets: TestWallet, **context: Any) -> Any:
+        def start(url: str, *wallets: TestWallet, expects_problems: bool = False, **context: Any) -> Any:
             opened = browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **context})
             stack.callback(opened.close)
             page = opened.new_page()
             page.set_default_timeout(10_000)
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda message: _note(message, problems))
+            if not expects_problems:
+                page.on("pageerror", lambda error: problems.append(str(error)))
+                page.on("console", lambda message: _note(message, problems))
             for wallet in wallets:
                 wallet.install(page)
             page.goto(url)

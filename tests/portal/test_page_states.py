@@ -1,0 +1,452 @@
+"""The claim page in a browser: the states that people meet, bad content, accessibility, speed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ame.portal.export import Published
+from tests.portal.devnet import ALICE, BOB, OUTSIDER, ROOT, World, person, plain
+from tests.portal.test_page import Open, Serve, confirm, connect, figure
+from tests.portal.wallet import TestWallet
+
+pytestmark = [pytest.mark.browser, pytest.mark.deep]
+AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
+# Forwards every call to nothing and answers ERC-1271 with its magic value: PUSH4 magic, PUSH1 224, SHL, PUSH0, MSTORE,
+# PUSH1 32, PUSH0, RETURN. A stand-in for a smart-contract wallet that accepts any signature.
+ACCEPTS_ANY_SIGNATURE = "0x" + "6d" + "631626ba7e60e01b5f5260205ff3" + "5f52600e6012f3"
+
+
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found["violations"]]
+
+
+def test_plain_window_ethereum_is_found(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE], announce=False))
+
+    connect(page, "Browser wallet")
+
+    expect(figure(page, "claimable")).not_to_have_text("0 USDC")
+
+
+def test_two_wallets_can_be_told_apart(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(BOB)], 1000 * world.unit)
+    page = open_page(
+        serve(world.export()), TestWallet(world.net, [ALICE]), TestWallet(world.net, [BOB], name="Vault")
+    )
+
+    expect(page.locator(".wallet")).to_have_count(2)
+    connect(page, "Vault")
+
+    expect(page.locator(".account")).to_contain_text(BOB.address[-4:])
+
+
+@pytest.mark.parametrize("knows_chain", [True, False])
+def test_wrong_chain_is_switched_or_added(
+    world: World, serve: Serve, open_page: Open, knows_chain: bool
+) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    wallet = TestWallet(world.net, [ALICE], chain_id=1, knows_chain=knows_chain)
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    expect(page.locator(".notice.warn")).to_contain_text("Wrong chain.")
+    expect(page.get_by_role("button", name="Claim all")).to_have_count(0)
+    page.get_by_role("button", name="Switch to Local chain").click()
+
+    expect(page.get_by_role("button", name="Claim all")).to_be_visible()
+    assert ("wallet_addEthereumChain" in wallet.calls) is not knows_chain
+
+
+def test_account_switched_in_the_middle_sends_nothing(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE), person(BOB, 1, 1, 1, 1)], 1000 * world.unit)
+    wallet = TestWallet(world.net, [ALICE])
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    page.get_by_role("button", name="Claim all").click()
+    expect(page.get_by_role("button", name="Confirm in the wallet")).to_be_visible()
+    wallet.accounts = [BOB]
+    wallet.emit("accountsChanged", [BOB.address])
+
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator(".notice")).to_contain_text("switched to another account, so nothing was sent")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(BOB.address[-4:])
+    assert wallet.sent == []
+
+
+def test_silent_account_switch_is_noticed_before_sending(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    wallet = TestWallet(world.net, [ALICE])
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    page.get_by_role("button", name="Claim all").click()
+    wallet.accounts = [BOB]
+    page.get_by_role("button", name="Confirm in the wallet").click()
+
+    expect(page.locator("dialog .progress")).to_contain_text("switched to another account")
+    assert wallet.sent == []
+
+
+def test_declined_in_the_wallet_is_said_and_can_be_tried_again(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    wallet = TestWallet(world.net, [ALICE])
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    page.get_by_role("button", name="Claim all").click()
+    wallet.declines = True
+    page.get_by_role("button", name="Confirm in the wallet").click()
+    expect(page.locator("dialog .progress")).to_have_text("You declined in the wallet. Nothing was sent.")
+    wallet.declines = False
+    confirm(page)
+
+
+def test_declined_connection_is_said(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE], declines=True))
+
+    page.get_by_role("button", name="Connect Pocket").click()
+
+    expect(page.locator(".notice")).to_contain_text("You declined in the wallet.")
+
+
+def test_nothing_to_claim_is_said(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(BOB)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+
+    expect(page.locator("#why-not")).to_have_text("This id has earned nothing in this pool so far.")
+
+
+def test_node_away_is_said_and_tried_again(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    url = serve(world.export())
+    page = open_page(url)
+    page.route(f"{world.net.url}/**", lambda route: route.abort())
+    page.get_by_label("Look up an address or a name").fill(ALICE.address)
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".notice.bad")).to_contain_text("The chain cannot be read.")
+    page.unroute(f"{world.net.url}/**")
+    page.get_by_role("button", name="Try again").click()
+
+    expect(figure(page, "claimable")).to_have_text("1 000 USDC")
+
+
+def test_files_behind_the_chain_are_noticed(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    site = world.export()
+    world.settle([person(ALICE)], 500 * world.unit)
+    page = open_page(serve(site), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+
+    expect(page.locator(".notice.warn")).to_contain_text("This site is behind the chain.")
+    # The root before the last one works until the next proposal.
+    page.get_by_role("button", name="Claim all").click()
+    confirm(page, "Paid: 1 000 USDC")
+
+
+def test_files_too_old_to_claim_with_are_out_of_date_not_false(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    site = world.export()
+    world.settle([person(ALICE)], 500 * world.unit)
+    world.settle([person(ALICE)], 500 * world.unit)
+    page = open_page(serve(site), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+
+    expect(page.locator(".notice.warn", has_text="A proof is out of date.")).to_be_visible()
+    expect(page.get_by_role("button", name="Claim all")).to_have_count(0)
+
+
+def test_settlement_cancelled_after_it_was_shown(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE, 1, 0, 0, 0)], 1000 * world.unit)
+    world.propose([person(ALICE, 1, 0, 0, 0)], 500 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+    expect(figure(page, "pending")).not_to_have_text("0 USDC")
+    world.net.send(world.pool.functions.cancel())
+    page.reload()
+
+    expect(page.locator(".notice.warn")).to_contain_text("Settlement 2 was cancelled.")
+    expect(figure(page, "pending")).to_have_text("0 USDC")
+    expect(figure(page, "claimable")).not_to_have_text("0 USDC")
+
+
+def test_claim_of_the_last_settlement_fails_in_words_when_it_was_replaced(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+    connect(page)
+    expect(page.get_by_role("button", name="Claim all")).to_be_visible()
+    world.settle([person(ALICE)], 500 * world.unit)
+    world.propose([person(ALICE)], 500 * world.unit)
+
+    page.get_by_role("button", name="Claim all").click()
+
+    expect(page.locator("dialog .progress")).to_contain_text("a newer settlement has probably replaced it")
+
+
+def test_smart_contract_wallet_signs_and_is_paid(
+    world: World, serve: Serve, open_page: Open, tmp_path: Path
+) -> None:
+    class Contract:
+        address = world.net.deploy_plain(ACCEPTS_ANY_SIGNATURE)
+
+        def sign_message(self, message: Any) -> Any:
+            return ALICE.sign_message(message)
+
+    wallet = TestWallet(world.net, [Contract()])
+    world.settle([person(Contract, 1, 0, 0, 0)], 1000 * world.unit)
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    expect(page.locator(".notice.info")).to_contain_text("Your account is a contract.")
+    page.get_by_role("button", name="Let somebody else send it").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Sign in the wallet").click()
+
+    signed = json.loads(download.value.path().read_text())
+    transaction = {"from": OUTSIDER.address, "to": signed["to"], "data": signed["data"]}
+    world.net.web3.eth.call(transaction)  # type: ignore[arg-type]  # a plain transaction
+
+
+def test_eighteen_decimals_are_cut_and_told_in_full(world: World, serve: Serve, open_page: Open) -> None:
+    pool = World(world.net, world.folder, eth=True)
+    pool.settle([person(ALICE, 1, 0, 0, 0), person(BOB, 2, 0, 0, 0)], 10**18 + 1)
+    index = pool.ledgers[0].index_of[person(ALICE)[0]]
+    amount = pool.ledgers[0].cumulatives[index]
+    page = open_page(serve(pool.export()), TestWallet(pool.net, [ALICE]))
+
+    connect(page)
+
+    full = f"0.{amount:018}".rstrip("0")
+    expect(figure(page, "claimable")).to_have_text(f"{full[:8]}… ETH")
+    expect(figure(page, "claimable")).to_have_attribute("title", f"{full} ETH")
+    expect(page.get_by_role("button", name=f"Claim {full} ETH")).to_be_visible()
+
+
+def test_history_of_fifty_epochs_adds_up(world: World, serve: Serve, open_page: Open) -> None:
+    for epoch in range(50):
+        world.settle(
+            [person(ALICE, 1 + epoch % 3, 0, 1, 0), person(BOB, 1, 1, 1, 1)], (100 + epoch) * world.unit
+        )
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+
+    earned = sum(
+        ledger.cumulatives[ledger.index_of[person(ALICE)[0]]]
+        for ledger in (world.ledgers[0], world.ledgers[2])
+    )
+    text = f"{earned // 10**6:,}.{earned % 10**6:06}".replace(",", "\u202f").rstrip("0").rstrip(".")
+    expect(figure(page, "earned")).to_have_text(f"{text} USDC")
+    expect(page.locator(".why > details")).to_have_count(50)
+    expect(page.locator("#unexplained")).to_have_count(0)
+
+
+def test_wrong_explanations_do_not_change_amounts(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    site = world.export()
+    for path in (site / "pools").glob("*/shards/*.json"):
+        path.write_text(path.read_text().replace('"amount":"', '"amount":"9'))
+    for path in (site / "pools").glob("*/pool.json"):
+        document = json.loads(path.read_text())
+        document["epochs"][0]["table"][5] = "1"
+        path.write_text(json.dumps(document))
+    page = open_page(serve(site), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+    page.locator(".why summary", has_text="Settlement 1").click()
+
+    expect(page.locator("#unexplained")).to_contain_text("The proven amount counts.")
+    expect(page.locator(".steps")).to_contain_text("These amounts do not follow from the table below.")
+    expect(page.locator(".steps")).to_contain_text("✗ The chain has another table")
+    expect(figure(page, "claimable")).to_have_text("1 000 USDC")
+
+
+EVIL = [
+    '<img src=x onerror="document.title=1">hf:mallory',
+    "hf:\u202eecila\u202c\u200b\u2066",
+    "hf:" + "A" * 10_000,
+    "hf:z" + "\u0301" * 3_000,
+]
+
+
+@pytest.mark.parametrize("name", EVIL, ids=["html", "bidi", "10 kB", "zalgo"])
+def test_evil_names_change_nothing(world: World, serve: Serve, open_page: Open, name: str) -> None:
+    world.settle(
+        [(person(ALICE)[0], name, (1, 0, 0, 1))], 1000 * world.unit, reasons=lambda stage: (name, name)
+    )
+    page = open_page(serve(world.export(title=name)), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+    page.locator(".why summary", has_text="Settlement 1").click()
+
+    heading = page.get_by_role("heading", level=1).inner_text()
+    assert len(heading) < 120
+    assert not set(heading) & set("\u202e\u202c\u200b\u2066")
+    assert page.locator("main img").count() == 0
+    assert page.title() != "1"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pool: pool.update(format="ame-portal/2"),
+        lambda pool: pool.update(stages=["a"] * 40),
+        lambda pool: pool["token"].update(decimals=10**9),
+        lambda pool: pool["chain"].update(explorer="javascript:alert(1)"),
+        lambda pool: pool.update(epochs=[{}]),
+        lambda pool: pool.update(pool="<b>"),
+    ],
+)
+def test_damaged_files_are_refused_in_words(
+    world: World, serve: Serve, open_page: Open, change: Callable[[dict[str, Any]], None]
+) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    site = world.export()
+    (path,) = (site / "pools").glob("*/pool.json")
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+    page = open_page(serve(site))
+
+    expect(page.locator(".notice.bad")).to_contain_text("These files cannot be used.")
+
+
+def test_script_in_the_page_is_blocked_by_its_policy(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    site = world.export()
+    page = open_page(serve(site), expects_problems=True)
+
+    blocked = page.evaluate(
+        """() => new Promise((resolve) => {
+          document.addEventListener('securitypolicyviolation', (event) => resolve(event.violatedDirective));
+          fetch('https://example.org/').catch(() => undefined);
+        })"""
+    )
+
+    assert blocked == "connect-src"
+
+
+def test_page_works_from_a_sub_path(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    outer = world.folder / "outer"
+    outer.mkdir()
+    site = world.export()
+    (outer / "index.html").write_text((site / "index.html").read_text())
+    site.rename(outer / "claims")
+    page = open_page(serve(outer) + "claims/", TestWallet(world.net, [ALICE]))
+
+    connect(page)
+
+    expect(figure(page, "claimable")).to_have_text("1 000 USDC")
+
+
+def test_everything_is_done_with_the_keyboard(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+    expect(page.get_by_role("button", name="Connect Pocket")).to_be_visible()
+
+    def press_until(name: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if name in (page.evaluate("document.activeElement.textContent") or ""):
+                page.keyboard.press("Enter")
+                return
+        raise AssertionError(f"{name} was not reached with the keyboard")
+
+    press_until("Connect Pocket")
+    expect(page.get_by_role("button", name="Claim all")).to_be_visible()
+    press_until("Claim all")
+    expect(page.get_by_role("button", name="Confirm in the wallet")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog .progress")).to_contain_text("Paid:")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1100])
+def test_accessibility_checker_finds_nothing(
+    world: World, serve: Serve, open_page: Open, scheme: str, width: int
+) -> None:
+    world.settle([person(ALICE), person(BOB)], 1000 * world.unit)
+    world.propose([person(ALICE)], 500 * world.unit)
+    page = open_page(
+        serve(world.export()),
+        TestWallet(world.net, [ALICE]),
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+    )
+    expect(page.get_by_role("button", name="Connect Pocket")).to_be_visible()
+    assert violations(page) == []
+    connect(page)
+    expect(page.locator(".payments, #history-title")).to_be_visible()
+    page.locator(".why summary", has_text="Settlement 1").click()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Claim to another address").click()
+    assert violations(page) == []
+
+
+def test_first_view_with_a_thousand_contributors_is_under_a_second(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    people = [
+        (number.to_bytes(32) if number else person(ALICE)[0], f"hf:p{number}", (1, 1, 1, 1))
+        for number in range(1000)
+    ]
+    world.settle(
+        [(b"\x77" + who[1:] if who != person(ALICE)[0] else who, name, w) for who, name, w in people],
+        1000 * world.unit,
+    )
+
+    assert first_view(open_page(serve(world.export())), world) < 1.0
+
+
+def test_first_view_with_a_million_contributors_is_under_two_seconds(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    people = [(person(ALICE)[0], "", (1, 1, 1, 1))]
+    people += [(b"\x77" * 29 + number.to_bytes(3), "", (1, 0, 0, 0)) for number in range(999_999)]
+    bundle = world.bundle(people, 10**6 * world.unit)
+    world.deposit(10**6 * world.unit)
+    table, before, stages = bundle.books.proposal
+    world.net.send(world.pool.functions.propose(*plain([table, before, stages]), bytes(32)))
+    world.published.append(Published(bundle, bytes(32)))
+    world.activate()
+
+    assert first_view(open_page(serve(world.export())), world) < 2.0
+
+
+def first_view(page: Page, world: World) -> float:
+    """Seconds from opening a contributor's link to her proven amounts."""
+    url = page.url
+    page.goto("about:blank")
+    start = time.perf_counter()
+    page.goto(f"{url}#{ALICE.address}")
+    expect(page.locator("td.proof.proven").first).to_be_visible()
+    return time.perf_counter() - start
