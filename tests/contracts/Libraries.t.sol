@@ -6,6 +6,7 @@ import {MerkleSum} from "../../contracts/libraries/MerkleSum.sol";
 import {MerkleSumHarness} from "../../contracts/test/MerkleSumHarness.sol";
 import {PlainMerkleSum} from "../../contracts/test/PlainMerkleSum.sol";
 import {PlainShapley} from "../../contracts/test/PlainShapley.sol";
+import {RangeClaim} from "../../contracts/Records.sol";
 import {SumTree, SumTrees} from "./support/SumTree.sol";
 
 /// The shipped libraries against their plain twins, on arbitrary input.
@@ -67,33 +68,37 @@ contract LibrariesTest is Test {
         view
     {
         depth = uint8(bound(depth, 1, 6));
-        uint256 start = first % (1 << depth);
-        uint256 length = bound(count, 1, (1 << depth) - start);
+        first = uint8(first % (1 << depth));
         SumTree memory tree = _randomTree(seed, depth);
-        bytes32[] memory ids = new bytes32[](length);
-        uint128[] memory amounts = new uint128[](length);
-        for (uint256 i = 0; i < length; ++i) {
-            (ids[i], amounts[i]) = _randomLeaf(seed, start + i);
-        }
-        bytes memory proof = tree.rangeProof(start, length);
-        _leadsTo(tree, abi.encodeCall(fast.climbRange, (ids, amounts, start, depth, proof)));
-        _sameRange(ids, amounts, start, depth, noise);
-        _sameRange(ids, amounts, start, depth, bytes.concat(proof, new bytes(48)));
-    }
-
-    function _leadsTo(SumTree memory tree, bytes memory data) private view {
-        (, bytes memory found) = address(fast).staticcall(data);
+        RangeClaim memory range = _randomRange(seed, depth, first, bound(count, 1, (1 << depth) - first));
+        range.proof = tree.rangeProof(first, range.contributorIds.length);
+        (, bytes memory found) = address(fast).staticcall(_call(fast.climbRange.selector, range));
         assertEq(found, abi.encode(tree.root(), tree.total()));
+        range.proof = bytes.concat(range.proof, new bytes(48));
+        _sameRange(range);
+        range.proof = noise;
+        _sameRange(range);
     }
 
-    function _sameRange(bytes32[] memory ids, uint128[] memory amounts, uint256 first, uint256 depth, bytes memory proof)
+    function _randomRange(bytes32 seed, uint8 depth, uint32 first, uint256 count)
         private
-        view
+        pure
+        returns (RangeClaim memory range)
     {
-        _same(
-            abi.encodeCall(fast.climbRange, (ids, amounts, first, depth, proof)),
-            abi.encodeCall(plain.climbRange, (ids, amounts, first, depth, proof))
+        range = RangeClaim(0, first, depth, new bytes32[](count), new uint128[](count), "");
+        for (uint256 i = 0; i < count; ++i) {
+            (range.contributorIds[i], range.cumulatives[i]) = _randomLeaf(seed, first + i);
+        }
+    }
+
+    function _call(bytes4 selector, RangeClaim memory range) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(
+            selector, range.contributorIds, range.cumulatives, uint256(range.first), uint256(range.depth), range.proof
         );
+    }
+
+    function _sameRange(RangeClaim memory range) private view {
+        _same(_call(fast.climbRange.selector, range), _call(plain.climbRange.selector, range));
     }
 
     function _randomTree(bytes32 seed, uint256 depth) private view returns (SumTree memory) {
@@ -114,11 +119,10 @@ contract LibrariesTest is Test {
     }
 
     function testFuzz_range_finds_every_overflow(uint128 a, uint128 b, uint128 c, bytes32 id) public view {
-        bytes32[] memory ids = new bytes32[](2);
-        uint128[] memory sums = new uint128[](2);
-        (ids[0], ids[1], sums[0], sums[1]) = (id, ~id, a, b);
-        bytes memory proof = abi.encodePacked(id, c);
-        _sameRange(ids, sums, 2, 2, proof);
+        RangeClaim memory range = RangeClaim(0, 2, 2, new bytes32[](2), new uint128[](2), abi.encodePacked(id, c));
+        (range.contributorIds[0], range.contributorIds[1]) = (id, ~id);
+        (range.cumulatives[0], range.cumulatives[1]) = (a, b);
+        _sameRange(range);
     }
 
     function testFuzz_shapley_equals_the_textbook(int64[32] memory values, uint8 players) public view {
