@@ -6,7 +6,7 @@ import { askPool, askRegistry, poolAbi, registryAbi } from './chain';
 import { BrokenData, type Pool, namedId } from './data';
 import { button, download, h, show } from './dom';
 import type { Row } from './earnings';
-import { explain } from './errors';
+import { explain, unreachable } from './errors';
 import { type Page, wrongChain } from './state';
 import { clean, exact, exactMoney, foreign, shortHex, stageName } from './text';
 import { type Connection, sendTransaction, signTypedData } from './wallet';
@@ -82,6 +82,20 @@ async function sameWallet(connection: Connection, pool: Pool): Promise<void> {
   if (chainId !== pool.chain.id) throw new Error('the wallet has switched to another chain; switch back and start again');
 }
 
+/** Tries a call out. Some wallets hide why a call reverts, so the site's node is asked for the reason. */
+async function simulate(page: Page, call: Call, account: Address): Promise<void> {
+  const request = { address: call.to, abi: call.abi, functionName: call.functionName, args: call.args, account };
+  try {
+    await simulateContract(page.reader(), request);
+  } catch (error) {
+    if (page.reader() === page.node()) throw error;
+    await simulateContract(page.node(), request).catch((reason: unknown) => {
+      throw unreachable(reason) ? error : reason;
+    });
+    throw error;
+  }
+}
+
 /** Shows, simulates, estimates, asks, sends and follows one transaction. */
 async function transact(page: Page, title: string, lines: Line[], call: Call, done: string): Promise<void> {
   const connection = page.state.connection!;
@@ -92,7 +106,7 @@ async function transact(page: Page, title: string, lines: Line[], call: Call, do
   box.say('Trying it out first…');
   try {
     const client = page.reader();
-    await simulateContract(client, { address: call.to, abi: call.abi, functionName: call.functionName, args: call.args, account: connection.account });
+    await simulate(page, call, connection.account);
     const data = encodeFunctionData({ abi: call.abi, functionName: call.functionName, args: call.args });
     const [gas, price] = await Promise.all([estimateGas(client, { account: connection.account, to: call.to, data }), getGasPrice(client)]);
     if (!box.open) return;
@@ -219,7 +233,7 @@ export function signForOthers(page: Page, rows: Row[]): void {
     const signature = await signTypedData(connection, typed('AME SettlementPool', pool, pool.address, 'ClaimTo', 'bytes32 contributorId,address recipient,uint256 nonce,uint256 deadline', message));
     const args = [rows.map((row) => toClaim(page, row)), recipient, deadline, signature];
     // What the wallet signed is only worth giving away if the contract takes it.
-    await simulateContract(client, { address: pool.address, abi: poolAbi, functionName: 'claimTo', args, account: '0x000000000000000000000000000000000000dEaD' });
+    await simulate(page, { to: pool.address, abi: poolAbi, functionName: 'claimTo', args }, '0x000000000000000000000000000000000000dEaD');
     download(`ame-signed-claim-${page.state.subject!.id.slice(-8)}.json`, 'application/json', signedFile(page, rows, args as never, recipient));
     box.say('Signed. The file was saved: give it to whoever sends it.', 'good-text');
   });

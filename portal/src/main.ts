@@ -25,6 +25,7 @@ const page: Page = {
   state,
   // The wallet's own node is the contributor's choice; the site's node is the operator's.
   reader: () => (state.connection && !wrongChain(state) ? walletClient(state.connection.wallet.provider) : client),
+  node: () => client,
   render,
   refresh,
   look,

@@ -28,6 +28,7 @@ export type Check = { matches: boolean; transaction: Hex | null; evidence: boole
 export type Page = {
   state: State;
   reader(): Client;
+  node(): Client; // the site's own
   render(): void;
   refresh(): Promise<void>;
   look(typed: string): void;

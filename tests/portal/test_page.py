@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ame.encoding import named_id
-from tests.portal.devnet import ALICE, BOB, OUTSIDER, REGISTRAR, World, person
+from tests.portal.devnet import ALICE, BOB, OUTSIDER, REGISTRAR, World, environment, native, person
 from tests.portal.wallet import TestWallet
 
 pytestmark = pytest.mark.browser
@@ -238,3 +239,29 @@ def test_false_proof_is_not_believed(world: World, serve: Serve, open_page: Open
     expect(page.locator(".notice.bad")).to_contain_text("A proof is false.")
     expect(page.get_by_role("button", name="Claim Training data")).to_have_count(0)
     expect(page.locator("td.proof.false")).to_have_count(1)
+
+
+def test_saved_proof_is_claimed_with_plain_cast(
+    world: World, serve: Serve, open_page: Open, tmp_path: Path
+) -> None:
+    """The two ways of docs/portal.md: the file's ready call, and one leaf by hand."""
+    world.settle([person(ALICE, 1, 0, 0, 1)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+    connect(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the proof").click()
+    proof = json.loads(download.value.path().read_text())
+    leaf = proof["claims"][0]
+    fields = ("stage", "index", "contributor_id", "cumulative", "proof")
+
+    one = "({})".format(",".join(str(leaf[name]) for name in fields))
+    cast(world, proof["to"], "claim((uint8,uint32,bytes32,uint128,bytes))", one)
+    assert world.coin.functions.balanceOf(ALICE.address).call() == int(leaf["cumulative"])
+    cast(world, proof["to"], proof["data"])
+    assert world.coin.functions.balanceOf(ALICE.address).call() == int(proof["amount"])
+
+
+def cast(world: World, *arguments: str) -> None:
+    key = "0x" + OUTSIDER.key.hex()
+    command = [native("cast"), "send", "--rpc-url", world.net.url, "--private-key", key, *arguments]
+    subprocess.run(command, env=environment(), check=True, capture_output=True, timeout=60)
