@@ -97,9 +97,12 @@ def main() -> None:
     options = parser.parse_args()
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     rows = []
-    for program, job, size, extra in jobs(options.quick):
+    listed = jobs(options.quick)
+    for program, job, size, extra in listed:
         rows.append(run(program, job, size, extra, options.seconds))
-        (ROOT / "docs" / "benchmarks.md").write_text(markdown(rows, machine), encoding="utf-8")
+        (ROOT / "docs" / "benchmarks.md").write_text(
+            markdown(rows, f"{machine}, load {os.getloadavg()[1]:.1f}", len(listed)), encoding="utf-8"
+        )
         (ROOT / "docs" / "benchmarks.svg").write_text(svg(rows), encoding="utf-8")
 
 

@@ -16,14 +16,14 @@ def emit(**result):
     print("RESULT " + json.dumps(result), flush=True)
 
 
-def markdown(rows, machine):
+def markdown(rows, machine, runs):
     """The table of docs/benchmarks.md: one line per job, one column per program."""
     lines = [
         "# Benchmarks",
         "",
         PREFACE,
         "",
-        f"Machine: {machine}.",
+        f"Machine: {machine}. Runs: {len(rows)} of {runs}.",
         "",
         "| job | size | program | seconds | misplaced | note |",
         "|---|---|---|---|---|---|",
@@ -39,15 +39,17 @@ def markdown(rows, machine):
 
 
 def svg(rows):
-    """Horizontal bars of the misplaced share, per game of 100 players."""
-    chosen = [row for row in rows if "misplaced" in row and row["size"] == "100"]
+    """Horizontal bars of the misplaced share, for the largest games that were run."""
+    sampled = [row for row in rows if "misplaced" in row]
+    players = max((row["size"] for row in sampled), key=int, default="0")
+    chosen = [row for row in sampled if row["size"] == players]
     top = max((row["misplaced"] for row in chosen), default=1.0)
     height = 40 + 18 * len(chosen)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {height}" font-family="sans-serif" font-size="12">',
-        "<title>Share paid to the wrong players at 40 evaluations per player, 100 players</title>",
+        "<title>Share paid to the wrong players at 40 evaluations per player</title>",
         f'<rect width="760" height="{height}" fill="#ffffff"/>',
-        '<text x="10" y="20" font-size="14">Share paid to the wrong players, 100 players, 4,000 evaluations</text>',
+        f'<text x="10" y="20" font-size="14">Share paid to the wrong of {players} players, at 40 evaluations each</text>',
     ]
     for number, row in enumerate(chosen):
         y = 36 + 18 * number
