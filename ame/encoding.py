@@ -95,6 +95,9 @@ MESSAGE_TYPES = {
     "AME SettlementPool": {
         "ClaimTo": "bytes32 contributorId,address recipient,uint256 nonce,uint256 deadline",
     },
+    "AME RightsRegistry": {
+        "Settle": "bytes32 contentHash,bytes32 assetId,uint256 registrations,uint256 deadline",
+    },
 }
 
 

@@ -72,7 +72,8 @@ def deploy(network: str, account: str, yes: bool) -> None:
             confirm(yes, chain, signer=sender.address, deploys=", ".join(missing))
         for name in REGISTRIES:
             if name in missing:
-                deployments.remember(name, chain.deploy(name, sender=sender).address)
+                registry = [deployments.addresses[REGISTRIES[0]]] if name == "RightsRegistry" else []
+                deployments.remember(name, chain.deploy(name, *registry, sender=sender).address)
             click.echo(f"{name:<20} {deployments.addresses[name]}")
 
 

@@ -1,4 +1,4 @@
-"""`ame rights`: hash, import, check, show."""
+"""`ame rights`: hash, import, check, show; publish, read and vouch on a chain."""
 
 from __future__ import annotations
 
@@ -122,6 +122,88 @@ def show_command(path: Path, asset: str | None, moment: str | None, svg: Path | 
         _print_json(drawing.to_plain(rights_, at, asset))
     else:
         click.echo(drawing.to_text(rights_, at, asset), nl=False)
+
+
+_NETWORK = click.option(
+    "--network", default="ethereum:devnet:node", show_default=True, help="As Ape names it."
+)
+_REGISTRY = click.option("--registry", required=True, metavar="ADDRESS", help="The RightsRegistry.")
+
+
+@rights.command("publish")
+@click.argument("path", metavar="RIGHTS", type=_PATH)
+@_NETWORK
+@_REGISTRY
+@click.option("--account", required=True, help="Ape account that registers; TEST::n on a devnet.")
+@click.option("--contest", is_flag=True, help="Register content that others have registered: contests it.")
+@click.option("--yes", is_flag=True, help="Do not ask before signing.")
+def publish_command(path: Path, network: str, registry: str, account: str, contest: bool, yes: bool) -> None:
+    """Register every asset of a rights file, with the split of now."""
+    from ame.encoding import to_hex
+    from ame.execution.chain import connect
+    from ame.execution.commands import confirm
+    from ame.mapping.publishing import publish
+    from ame.mapping.rights import load_rights
+
+    rights_ = load_rights(path)
+    with connect(network) as chain:
+        sender = chain.account(account)
+        confirm(yes, chain, signer=sender.address, registry=registry, assets=len(rights_.assets))
+        at = datetime.fromtimestamp(chain.now, UTC)
+        for done in publish(chain, registry, rights_, at, sender, contest):
+            click.echo(f"{done.state}: {done.asset} {to_hex(done.asset_id)}")
+        click.echo(f"block {chain.block}")
+
+
+@rights.command("read")
+@click.argument("path", metavar="RIGHTS", type=_PATH)
+@_NETWORK
+@_REGISTRY
+@click.option("--block", type=click.IntRange(0), help="As of this block; default the latest.")
+@click.option("--from-block", default=0, type=click.IntRange(0), help="Where the registry's events start.")
+@click.option("-o", "--output", type=_PATH, help="Rights file to write; default: print it.")
+def read_command(
+    path: Path, network: str, registry: str, block: int | None, from_block: int, output: Path | None
+) -> None:
+    """The rights file with its holders as the RightsRegistry says at a block: the same for everybody who asks."""
+    from ame.execution.chain import connect
+    from ame.mapping.importing import to_text
+    from ame.mapping.publishing import read_standings
+    from ame.mapping.registration import document_as_of
+    from ame.mapping.rights import AsOf, parse_rights
+    from ame.mapping.strict_yaml import parse, read_file
+
+    text = read_file(path)
+    rights_ = parse_rights(text, path)
+    with connect(network) as chain:
+        as_of = AsOf(chain.id, registry, chain.block if block is None else block)
+        standings = read_standings(chain, registry, rights_, as_of.block, from_block)
+    found = to_text(document_as_of(parse(text, path), rights_, standings, as_of))
+    parse_rights(found, output or "rights.yaml")  # nothing is written that could not be read
+    if output is None:
+        click.echo(found, nl=False)
+    else:
+        output.write_text(found, encoding="utf-8")
+        click.echo(f"{output}: {len(standings)} assets as of block {as_of.block}", err=True)
+
+
+@rights.command("vouch")
+@click.argument("name")
+@_NETWORK
+@click.option("--registry", required=True, metavar="ADDRESS", help="The ContributorRegistry.")
+@click.option("--holder", required=True, metavar="ADDRESS", help="The wallet that NAME belongs to.")
+@click.option("--account", required=True, help="The registrar's Ape account; TEST::n on a devnet.")
+@click.option("--recovery-days", default=0, type=click.IntRange(0, 3650), show_default=True)
+@click.option("--valid-days", default=30, type=click.IntRange(1, 365), show_default=True)
+@click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@click.pass_context
+def vouch_command(context: click.Context, /, name: str, **options: Any) -> None:
+    """As the registrar, print a voucher that NAME belongs to a wallet; its holder passes it to `ame bind`."""
+    from ame.execution.wallet_commands import bind
+    from ame.mapping.names import check_name, namespace_of
+
+    namespace_of(check_name(name, "name"))
+    context.invoke(bind, vouch=name, **options)
 
 
 def _registrars(options: tuple[str, ...]) -> dict[str, str]:

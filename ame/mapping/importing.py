@@ -147,18 +147,14 @@ class _Importer:
 def to_text(document: Mapping[str, Any]) -> str:
     """A rights file as YAML: one line per contributor, reserve, parent and holder; texts quoted as in JSON."""
     lines = [f"format: {document['format']}"]
-    for section in ("registrars", "policies"):
+    lines += [f"{name}: {_flow(document[name])}" for name in ("stages", "escrow") if name in document]
+    for section in ("registrars", "policies", "as_of"):
         if document.get(section):
-            lines += [
-                f"{section}:",
-                *(f"  {key}: {_flow(value)}" for key, value in document[section].items()),
-            ]
+            lines.append(f"{section}:")
+            lines += [f"  {key}: {_flow(value)}" for key, value in document[section].items()]
     for section in ("contributors", "reserves"):
-        lines += (
-            [f"{section}:", *(f"  - {_flow(item)}" for item in document[section])]
-            if document[section]
-            else []
-        )
+        items = [f"  - {_flow(item)}" for item in document.get(section) or []]
+        lines += [f"{section}:", *items] if items else [f"{section}: []"]
     lines.append("assets:")
     for asset in document["assets"]:
         lead = "  - "

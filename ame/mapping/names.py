@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ame.encoding import account_id, check_address, named_id
+from eth_utils.address import to_checksum_address
+
+from ame.encoding import account_id, check_address, is_account_id, named_id, to_bytes, to_hex
 from ame.errors import InputError
 
 MAX_NAME_LENGTH = 200
 _PRINTABLE = re.compile(r"[!-~]+")
 _NAMESPACE = re.compile(r"[a-z][a-z0-9.-]*")
+_RAW = re.compile(r"id:(0x[0-9a-f]{64})")
 _PKH = re.compile(r"did:pkh:eip155:[1-9][0-9]*:(0x[0-9a-fA-F]{40})")
 
 
@@ -64,7 +67,13 @@ def namespace_of(name: str) -> str:
 
 def contributor_id(name: str, wallet: str | None, registrars: Mapping[str, str]) -> bytes:
     """Where a contributor's money waits: her wallet, the account of a did:pkh, or the id her registrar
-    vouches for."""
+    vouches for. `id:0x...` is a named id whose name is not known: one that came from the chain."""
+    raw = _RAW.fullmatch(name)
+    if raw:
+        known = to_bytes(raw[1], 32, "id")
+        if is_account_id(known) or wallet is not None:
+            raise InputError("expected did:pkh or a wallet for an account, id:0x... only for a named id")
+        return known
     pkh = _PKH.fullmatch(name)
     if pkh:
         address = check_address(pkh[1], "did:pkh")
@@ -80,3 +89,10 @@ def contributor_id(name: str, wallet: str | None, registrars: Mapping[str, str])
             f"(known: {', '.join(sorted(registrars)) or 'none'})"
         )
     return named_id(registrars[namespace], name)
+
+
+def name_of_id(known: bytes, chain_id: int) -> str:
+    """A name that says nothing but the id: for holders that the chain knows and no rights file names."""
+    if is_account_id(known):
+        return f"did:pkh:eip155:{chain_id}:{to_checksum_address(known[12:])}"
+    return f"id:{to_hex(known)}"

@@ -82,6 +82,14 @@ class Asset(NamedTuple):
     contested: bool = False
 
 
+class AsOf(NamedTuple):
+    """The RightsRegistry and the block that the holders were read from."""
+
+    chain_id: int
+    registry: str
+    block: int
+
+
 class Policy(NamedTuple):
     """What a licence conflict does to the money: warn, refuse, or hold it in the named reserve."""
 
@@ -112,6 +120,7 @@ class Rights:
     reserves: Mapping[str, str]
     policies: Mapping[str, Policy]
     escrow: str | None = None
+    as_of: AsOf | None = None
     file: str = "rights"
     text: str = field(default="", repr=False)
 
@@ -263,6 +272,7 @@ _TOP = {
     "reserves",
     "policies",
     "escrow",
+    "as_of",
 }
 _CONTRIBUTOR = {"name", "wallet"}
 _ASSET = {
@@ -279,6 +289,7 @@ _ASSET = {
 }
 _HOLDER = {"contributor", "reserve", "ppm", "from", "until"}
 _PARENT = {"asset", "relation", "upstream_ppm", "scope"}
+_AS_OF = {"chain_id", "registry", "block"}
 _RESERVE = {"name", "contributor"}
 _RELATIONS, _SCOPES = frozenset(RELATIONS), frozenset(SCOPES)
 
@@ -311,9 +322,23 @@ class _Reader:
             self.reserves,
             policies,
             escrow,
+            self.read_as_of(document.get("as_of")),
             self.file,
             self.text,
         )
+
+    def read_as_of(self, value: Any) -> AsOf | None:
+        if value is None:
+            return None
+        entry = self.fields(value, ("as_of",), _AS_OF, _AS_OF)
+        for name in ("chain_id", "block"):
+            if type(entry[name]) is not int or entry[name] < 0:
+                raise _FieldError(("as_of", name), f"expected a number, got {_shown(entry[name])}")
+        try:
+            registry = check_address(entry["registry"], "registry")
+        except InputError as error:
+            raise _FieldError(("as_of", "registry"), str(error)) from error
+        return AsOf(entry["chain_id"], registry, entry["block"])
 
     def read_stages(self, document: _Fields) -> tuple[str, ...]:
         if "stages" not in document:

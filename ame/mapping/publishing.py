@@ -1,0 +1,145 @@
+"""Writes a rights file to the RightsRegistry, and reads the holders back as of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ame.encoding import to_hex
+from ame.errors import ChainError
+from ame.mapping import registration
+from ame.mapping.registration import Part, RegisteredAsset, Standing
+from ame.mapping.rights import Asset, Rights
+
+if TYPE_CHECKING:
+    from ame.execution.chain import Chain
+
+BLOCKS_PER_REQUEST = 2_000  # what public nodes allow for eth_getLogs
+
+
+class Published(NamedTuple):
+    """What one asset's publication did."""
+
+    asset: str
+    asset_id: bytes
+    state: str  # registered, unchanged, or registered by others
+
+
+def publish(
+    chain: Chain, registry: str, rights: Rights, at: datetime, sender: Any, contest: bool = False
+) -> Iterator[Published]:
+    """Register every asset of a rights file, parents first, in the sender's name.
+
+    What the sender has registered already must be the same. Content that somebody else has registered is
+    left to her,
+    unless `contest`: a second registration contests it. ChainError where it is contested already.
+    """
+    contract = chain.at("RightsRegistry", registry)
+    ids: dict[str, bytes] = {}
+    for name in rights.order:
+        asset = rights.assets[name]
+        content = registration.content_hash(asset)
+        registrants = list(contract.registrantsOf(content))
+        if sender.address not in registrants and registrants and not contest:
+            ids[name] = _counting(contract, asset, content)
+            yield Published(name, ids[name], "registered by others")
+            continue
+        ids[name] = registration.asset_id(sender.address, content)
+        registered = registration.to_registered(asset, rights, ids, at)
+        if sender.address in registrants:
+            if bytes(contract.assetHash(ids[name])) != registration.asset_hash(registered):
+                raise ChainError(
+                    f"{name}: is registered with other terms or another split ({to_hex(ids[name])}); "
+                    "a split is changed by its holders, with transferPart"
+                )
+            yield Published(name, ids[name], "unchanged")
+            continue
+        chain.send(contract.register, registered, asset.stage, asset.license or "", sender=sender)
+        yield Published(name, ids[name], "registered")
+
+
+def read_standings(
+    chain: Chain, registry: str, rights: Rights, block: int, first_block: int = 0
+) -> dict[str, Standing]:
+    """What the registry said at a block of the assets in a rights file. Assets that it did not know are
+    left out.
+
+    Every split is checked against the hash that the registry stores; ChainError if a node tells another
+    story.
+    """
+    chain.at("RightsRegistry", registry)
+    web3 = chain.provider.web3
+    contract = web3.eth.contract(address=registry, abi=_abi())
+    latest: dict[bytes, tuple[RegisteredAsset, int]] = {}
+    for event, found in _events(contract, first_block, block):
+        latest[bytes(event.args.assetId)] = (found, event.blockNumber)
+    standings = {}
+    for name, asset in rights.assets.items():
+        content = registration.content_hash(asset)
+        if not contract.functions.registrantsOf(content).call(block_identifier=block):
+            continue
+        escrow = bytes(contract.functions.escrowIdOf(content).call(block_identifier=block))
+        counting = bytes(contract.functions.assetOf(content).call(block_identifier=block))
+        if not any(counting):
+            since = max(
+                (number for record, number in latest.values() if record.content_hash == content),
+                default=block,
+            )
+            standings[name] = Standing(None, escrow, _time(web3, since))
+            continue
+        if counting not in latest:
+            raise ChainError(f"{name}: no registration from block {first_block} on; start at an earlier one")
+        found, changed_at = latest[counting]
+        stored = bytes(contract.functions.assetHash(counting).call(block_identifier=block))
+        if registration.asset_hash(found) != stored:
+            raise ChainError(f"{name}: the node's events do not give the split that the registry stores")
+        _check_terms(rights, asset, found)
+        standings[name] = Standing(found.split, escrow, _time(web3, changed_at))
+    return standings
+
+
+def _counting(contract: Any, asset: Asset, content: bytes) -> bytes:
+    counting = bytes(contract.assetOf(content))
+    if not any(counting):
+        raise ChainError(
+            f"{asset.id}: its content is contested; its money waits in escrow until that is settled"
+        )
+    return counting
+
+
+def _check_terms(rights: Rights, asset: Asset, found: RegisteredAsset) -> None:
+    expected = registration.to_terms(asset)
+    if (found.stage_hash, found.license_hash) != expected:
+        raise rights.asset_error(asset.id, "is registered with another stage or licence than the file says")
+
+
+def _events(contract: Any, first: int, last: int) -> Iterator[tuple[Any, RegisteredAsset]]:
+    """Registrations and changes of splits, in the order of the chain."""
+    found = []
+    for start in range(first, last + 1, BLOCKS_PER_REQUEST):
+        end = min(start + BLOCKS_PER_REQUEST - 1, last)
+        for kind in (contract.events.Registered, contract.events.SplitChanged):
+            found += kind().get_logs(from_block=start, to_block=end)
+    for event in sorted(found, key=lambda event: (event.blockNumber, event.logIndex)):
+        yield event, _to_record(event.args.asset)
+
+
+def _to_record(asset: Any) -> RegisteredAsset:
+    return RegisteredAsset(
+        bytes(asset["contentHash"]),
+        bytes(asset["stageHash"]),
+        bytes(asset["licenseHash"]),
+        tuple(map(bytes, asset["parents"])),
+        tuple(Part(bytes(part["contributorId"]), int(part["ppm"])) for part in asset["split"]),
+    )
+
+
+def _time(web3: Any, block: int) -> datetime:
+    return datetime.fromtimestamp(web3.eth.get_block(block)["timestamp"], UTC)
+
+
+def _abi() -> Any:
+    from ame.execution.chain import artifact
+
+    return artifact("RightsRegistry")["contractType"]["abi"]

@@ -1,0 +1,123 @@
+"""A rights file and the RightsRegistry: what is registered of each asset, and the file that the chain's
+answers make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from eth_abi.abi import encode
+
+from ame.encoding import account_id, keccak
+from ame.errors import InputError
+from ame.mapping.names import name_of_id
+from ame.mapping.rights import WHOLE_PPM, AsOf, Asset, Rights, holdings_at
+
+_ASSET_TYPE = "(bytes32,bytes32,bytes32,bytes32[],(bytes32,uint32)[])"
+
+
+class Part(NamedTuple):
+    """Twin of Part in contracts/interfaces/IRightsRegistry.sol."""
+
+    contributor_id: bytes
+    ppm: int
+
+
+class RegisteredAsset(NamedTuple):
+    """Twin of Asset in contracts/interfaces/IRightsRegistry.sol."""
+
+    content_hash: bytes
+    stage_hash: bytes
+    license_hash: bytes
+    parents: tuple[bytes, ...]
+    split: tuple[Part, ...]
+
+
+class Standing(NamedTuple):
+    """What the chain says of a content at a block. `split` of the asset that counts; None while it is
+    contested.
+    """
+
+    split: tuple[Part, ...] | None
+    escrow_id: bytes
+    since: datetime
+
+
+def asset_hash(asset: RegisteredAsset) -> bytes:
+    """keccak256(abi.encode(Asset)): the one word that the registry stores."""
+    return keccak(encode([_ASSET_TYPE], [asset]))
+
+
+def asset_id(registrant: str, content_hash: bytes) -> bytes:
+    """keccak256(abi.encode(registrant, contentHash))."""
+    return keccak(account_id(registrant) + content_hash)
+
+
+def content_hash(asset: Asset) -> bytes:
+    """The asset's SHA-256; what has no content (undeclared data) is registered under the SHA-256 of its
+    name.
+    """
+    if asset.sha256 is not None:
+        return bytes.fromhex(asset.sha256)
+    return hashlib.sha256(f"ame-asset:{asset.id}".encode()).digest()
+
+
+def to_terms(asset: Asset) -> tuple[bytes, bytes]:
+    """Hashes of what a registration says for good: stage and licence."""
+    return keccak(asset.stage.encode()), keccak((asset.license or "").encode())
+
+
+def to_registered(
+    asset: Asset, rights: Rights, parent_ids: Mapping[str, bytes], at: datetime
+) -> RegisteredAsset:
+    """What is registered of an asset, with its split at a time. InputError where nobody holds it then."""
+    parts: dict[bytes, int] = {}
+    for holding in holdings_at(asset, at):
+        holder = rights.contributors[holding.contributor].id
+        parts[holder] = parts.get(holder, 0) + holding.ppm
+    if not parts:
+        raise rights.asset_error(asset.id, f"nobody holds it at {at.isoformat()}")
+    return RegisteredAsset(
+        content_hash(asset),
+        *to_terms(asset),
+        tuple(sorted({parent_ids[parent.asset] for parent in asset.parents})),
+        tuple(Part(*part) for part in sorted(parts.items())),
+    )
+
+
+def document_as_of(
+    document: Mapping[str, Any], rights: Rights, standings: Mapping[str, Standing], as_of: AsOf
+) -> dict[str, Any]:
+    """The rights file `document` with the holders that the chain says: asset id in the file -> its standing.
+
+    A contested asset is held by its escrow id. Holders whose names no file knows appear under their ids.
+    InputError where an asset has no standing.
+    """
+    name_by_id: dict[bytes, str] = {}
+    for contributor in rights.contributors.values():
+        name_by_id.setdefault(contributor.id, contributor.name)
+    contributors = list(document["contributors"])
+
+    def name(known: bytes) -> str:
+        if known not in name_by_id:
+            name_by_id[known] = name_of_id(known, as_of.chain_id)
+            contributors.append({"name": name_by_id[known]})
+        return name_by_id[known]
+
+    assets = []
+    for asset in document["assets"]:
+        if asset["id"] not in standings:
+            raise InputError(
+                f"{rights.file}: expected the asset {asset['id']!r} in the registry at block {as_of.block}"
+            )
+        standing = standings[asset["id"]]
+        split = standing.split or (Part(standing.escrow_id, WHOLE_PPM),)
+        since = standing.since.isoformat().replace("+00:00", "Z")
+        holders = [
+            {"contributor": name(part.contributor_id), "ppm": part.ppm, "from": since} for part in split
+        ]
+        assets.append({**asset, "holders": holders})
+    return {**document, "as_of": as_of._asdict(), "contributors": contributors, "assets": assets}
