@@ -130,8 +130,9 @@ class PipelineGame:
         chunks = [missing[start : start + size] for start in range(0, len(missing), size)]
         done = 0
         if self.executor is None:
-            for chunk in chunks:
-                done = self._keep(*_evaluate(self.pipeline, chunk), done, len(missing))
+            with threadpool_limits(limits=1):
+                for chunk in chunks:
+                    done = self._keep(*_run(self.pipeline, chunk), done, len(missing))
             return
         futures = [self.executor.submit(_evaluate, self.pipeline, chunk) for chunk in chunks]
         try:
@@ -187,12 +188,17 @@ def to_ppm(utility: object) -> int:
 
 
 def _evaluate(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple[int, int]], _Failure | None]:
-    """In the worker: values until the first failure, which is told, not raised, so that none is lost."""
-    results: list[tuple[int, int]] = []
+    """What a worker does with a chunk."""
     with threadpool_limits(limits=1):
-        for coalition in coalitions:
-            try:
-                results.append((coalition, to_ppm(pipeline.utility(coalition))))
-            except Exception as error:  # whatever a pipeline raises is reported with its coalition
-                return results, _Failure(coalition, f"{type(error).__name__}: {error}")
+        return _run(pipeline, coalitions)
+
+
+def _run(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple[int, int]], _Failure | None]:
+    """Values until the first failure, which is told, not raised, so that none is lost."""
+    results: list[tuple[int, int]] = []
+    for coalition in coalitions:
+        try:
+            results.append((coalition, to_ppm(pipeline.utility(coalition))))
+        except Exception as error:  # whatever a pipeline raises is reported with its coalition
+            return results, _Failure(coalition, f"{type(error).__name__}: {error}")
     return results, None
