@@ -16,6 +16,7 @@ from ame.attribution.shares import normalised_table, stage_shares
 from ame.bundle import Bundle
 from ame.demo import story
 from ame.demo.story import Inputs, Payment, World
+from ame.encoding import ZERO_ADDRESS
 from ame.errors import ChainError, InternalError
 from ame.execution.chain import Chain, Deployments, propose
 from ame.execution.commands import as_date
@@ -194,6 +195,11 @@ def _late_wallet(console: Console, told: Told) -> None:
     world, rights = told.world, told.rights
     name = next(name for name, one in rights.contributors.items() if one.wallet is None)
     contributor_id, holder = story.id_of(rights, name), world.person(18)
+    if world.registry.holderOf(contributor_id) != ZERO_ADDRESS:
+        console.print(
+            f"{name} has bound a wallet on this chain before, and a name binds once: paid with everybody else."
+        )
+        return
     try:
         story.claim(world, world.pools[0], contributor_id, name, holder, "")
     except ChainError as error:
