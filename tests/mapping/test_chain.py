@@ -123,13 +123,13 @@ def test_a_safe_binds_a_name_when_two_of_three_owners_sign(chain: Chain, contrib
 
 
 def test_one_owner_of_a_safe_is_not_enough(chain: Chain, contributors: Any) -> None:
-    with pytest.raises(ChainError):
+    with pytest.raises(ChainError, match="InvalidSignature"):
         bind_by(chain, contributors, Safe(chain), OWNERS[:1], "hf:cooperative")
 
 
 def test_an_outsider_does_not_sign_for_a_safe(chain: Chain, contributors: Any) -> None:
     stranger = Account.from_key(b"\x09" * 32)
-    with pytest.raises(ChainError):
+    with pytest.raises(ChainError, match="InvalidSignature"):
         bind_by(chain, contributors, Safe(chain), [OWNERS[0], stranger], "hf:cooperative")
 
 
