@@ -45,7 +45,7 @@ export function explain(error: unknown): string {
       return `The contract refuses: ${clean(name ?? reverted.reason ?? reverted.shortMessage, 120)}.`;
     }
     if (/insufficient funds|gas required exceeds/i.test(error.message)) return 'Your account has too little ETH for the network fee. Somebody else can send the claim for you: choose “Let somebody else send it”.';
-    if (unreachable(error)) return 'The chain cannot be reached. Check your connection; the page tries again by itself.';
+    if (unreachable(error)) return 'The node does not answer. Check your connection; the page tries again by itself.';
   }
   const message = error instanceof Error ? error.message : ((error as { message?: unknown } | null)?.message ?? String(error));
   if (/user rejected|user denied/i.test(String(message))) return refused;

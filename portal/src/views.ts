@@ -100,7 +100,8 @@ export function subject(page: Page): HTMLElement {
   const name = state.person?.name || (who && !isAccountId(who.id) ? who.label : '');
   return h('div', { class: 'subject' },
     h('h1', {}, 'Earnings of ', name ? foreign(name) : h('code', { title: who ? accountOf(who.id) ?? who.id : '' }, who ? shortHex(accountOf(who.id) ?? who.id) : '')),
-    tabs);
+    tabs,
+    state.chain && state.pool && who ? h('p', { class: 'print-only' }, `As of ${new Date(state.chain.time * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC · pool ${state.pool.address} on ${clean(state.pool.chain.name)} (${state.pool.chain.id}) · id ${who.id}`) : null);
 }
 
 export function summary(page: Page): HTMLElement {
@@ -119,6 +120,7 @@ export function summary(page: Page): HTMLElement {
     ? button(claimable.length > 1 ? `Claim all: ${exactMoney(earnings.claimable, pool.token)}` : `Claim ${exactMoney(earnings.claimable, pool.token)}`, 'claim-all', () => void claimRows(page, claimable), { class: 'main' })
     : null;
   const why = main ? null
+    : earnings.rows.some((row) => row.proof === 'false' || row.proof === 'replaced') && earnings.claimable === 0n ? 'Nothing is proven that could be claimed.'
     : earnings.claimable === 0n ? (earnings.earned + earnings.pending > 0n ? 'Nothing to claim right now.' : 'This id has earned nothing in this pool so far.')
     : !bound ? 'This name is not bound to a wallet yet. The money waits for its holder.'
     : !state.connection ? 'Connect a wallet to claim. Anybody may send it; the money goes to the payout address of this id.'

@@ -121,6 +121,8 @@ def main_states(studio_: Studio, net: Devnet, folder: Path) -> None:
         page.reload()
         expect(page.locator(".notice.warn")).to_be_visible()
         studio_.shoot(page, "cancelled")
+        for opened in page.locator(".why > details > summary").all():
+            opened.click()
         page.emulate_media(media="print")
         studio_.shoot(page, "statement-print")
 
