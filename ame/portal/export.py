@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,7 @@ from ame.bundle import Bundle, canonical_time
 from ame.encoding import to_hex
 from ame.errors import FileError, InputError
 from ame.mapping.rights import parse_rights
-from ame.records import LedgerCommitment
+from ame.records import AllocationLine, LedgerCommitment
 
 PORTAL_FORMAT = "ame-portal/1"
 CONTRIBUTORS_PER_SHARD = 16
@@ -159,53 +159,78 @@ def _ledger(ledger: LedgerCommitment) -> dict[str, Any]:
     return {"root": to_hex(ledger.root), "total": str(ledger.total), "depth": ledger.depth}
 
 
-def contributors(chain: Sequence[Published]) -> dict[bytes, dict[str, Any]]:
-    """What the page shows of each contributor: leaves with proofs, and per settlement weight, amount and reasons."""
-    found: dict[bytes, dict[str, Any]] = defaultdict(lambda: {"name": "", "ledgers": {}, "epochs": []})
-    for one in chain:
-        for contributor_id, name in one.bundle.allocation.names.items():
-            found[contributor_id]["name"] = name
-        for contributor_id, reason in _reasons(one.bundle):
-            found[contributor_id]["epochs"].append(reason)
-    for one in chain[-LEDGERS_WITH_PROOFS:]:
-        number = str(one.bundle.settlement.number)
-        for stage, ledger in enumerate(one.bundle.books.ledgers):
-            for index, contributor_id in enumerate(ledger.ids):
-                leaf = {
+@dataclass(frozen=True)
+class _Found:
+    """A settlement, ready to be asked about one contributor after the other."""
+
+    one: Published
+    lines: tuple[dict[bytes, AllocationLine], ...]
+    parts: tuple[list[int], ...]
+
+    @classmethod
+    def of(cls, one: Published) -> _Found:
+        bundle = one.bundle
+        lines = tuple({line.contributor_id: line for line in stage} for stage in bundle.allocation.lines)
+        amounts = bundle.settlement.amounts
+        parts = tuple(
+            weights.parts(amount) for weights, amount in zip(bundle.books.weights, amounts, strict=True)
+        )
+        return cls(one, lines, parts)
+
+    def reasons(self, contributor_id: bytes) -> Iterator[dict[str, Any]]:
+        """Per stage weight, amount and the words for it."""
+        for stage, lines in enumerate(self.lines):
+            line = lines.get(contributor_id)
+            if line is not None:
+                index = self.one.bundle.books.ledgers[stage].index_of[contributor_id]
+                yield {
+                    "number": str(self.one.bundle.settlement.number),
+                    "stage": stage,
+                    "weight": str(line.weight),
+                    "amount": str(self.parts[stage][index]),
+                    "reasons": list(line.reasons),
+                }
+
+    def leaves(self, contributor_id: bytes) -> Iterator[dict[str, Any]]:
+        """Per stage the ledger's leaf and its proof."""
+        for stage, ledger in enumerate(self.one.bundle.books.ledgers):
+            index = ledger.index_of.get(contributor_id)
+            if index is not None:
+                yield {
                     "stage": stage,
                     "index": index,
                     "cumulative": str(ledger.cumulatives[index]),
                     "proof": to_hex(ledger.tree.proof(index)),
                 }
-                found[contributor_id]["ledgers"].setdefault(number, []).append(leaf)
-    return found
 
 
-def _reasons(bundle: Bundle) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    settlement, books = bundle.settlement, bundle.books
-    for stage, lines in enumerate(bundle.allocation.lines):
-        parts = books.weights[stage].parts(settlement.amounts[stage])
-        index_of = books.ledgers[stage].index_of
-        for line in lines:
-            yield (
-                line.contributor_id,
-                {
-                    "number": str(settlement.number),
-                    "stage": stage,
-                    "weight": str(line.weight),
-                    "amount": str(parts[index_of[line.contributor_id]]),
-                    "reasons": list(line.reasons),
-                },
-            )
-
-
-def shards(people: Mapping[bytes, dict[str, Any]], digits: int) -> dict[str, dict[str, Any]]:
-    """Contributors by the last `digits` hex digits of their ids."""
-    found: dict[str, dict[str, Any]] = defaultdict(dict)
-    for contributor_id in sorted(people):
+def shards(chain: Sequence[Published], digits: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the page shows of each contributor, by the last `digits` hex digits of the id. One shard at a time: proofs
+    of a million contributors are gigabytes."""
+    found = [_Found.of(one) for one in chain]
+    by_shard: dict[str, list[bytes]] = defaultdict(list)
+    for contributor_id in sorted(contributors(chain)):
         text = to_hex(contributor_id)
-        found[text[len(text) - digits :] or "all"][text] = people[contributor_id]
-    return found
+        by_shard[text[len(text) - digits :] or "all"].append(contributor_id)
+    for name in sorted(by_shard):
+        yield name, {to_hex(one): _person(one, found) for one in by_shard[name]}
+
+
+def contributors(chain: Sequence[Published]) -> set[bytes]:
+    """Everybody in the newest ledgers, which hold all who were ever allocated anything."""
+    return {one for ledger in chain[-1].bundle.books.ledgers for one in ledger.ids}
+
+
+def _person(contributor_id: bytes, found: Sequence[_Found]) -> dict[str, Any]:
+    names = (one.one.bundle.allocation.names.get(contributor_id) for one in reversed(found))
+    return {
+        "name": next(filter(None, names), ""),
+        "ledgers": {
+            str(one.one.bundle.settlement.number): list(one.leaves(contributor_id))
+            for one in found[-LEDGERS_WITH_PROOFS:]
+        },
+        "epochs": [reason for one in found for reason in one.reasons(contributor_id)],
+    }
 
 
 def page_policy(sites: Iterable[Site]) -> str:
@@ -235,10 +260,9 @@ def site_files(published: Sequence[Published], site: Site) -> Iterator[tuple[str
         chain = lineage(ones)
         for one in chain[-LEDGERS_WITH_PROOFS:]:
             check_ledgers(one.bundle)
-        people = contributors(chain)
-        digits = shard_digits(len(people))
+        digits = shard_digits(len(contributors(chain)))
         yield f"{folder}/pool.json", _json(pool_document(chain, site, digits))
-        for name, shard in shards(people, digits).items():
+        for name, shard in shards(chain, digits):
             yield f"{folder}/shards/{name}.json", _json(shard)
     yield "pools.json", _json({"format": PORTAL_FORMAT, "pools": folders})
     static = resources.files("ame.portal").joinpath("static")
