@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyrevm
-import pytest
 from eth_abi import decode, encode
 from eth_utils import function_abi_to_4byte_selector, to_checksum_address
 from eth_utils.abi import collapse_if_tuple
 
 from ame.encoding import keccak
+from scripts.foundry import environment, native
 
-OUT = Path(__file__).resolve().parents[2] / ".build" / "forge" / "out"
+ROOT = Path(__file__).resolve().parents[2]
 DEPLOYER = to_checksum_address("0x" + "d0" * 20)
 
 
@@ -86,11 +88,17 @@ def error_selector(signature: str) -> bytes:
     return keccak(signature.encode())[:4]
 
 
+@cache
+def built() -> Path:
+    """Where forge put the contracts and their harnesses, as the sources are at this moment."""
+    command = [native("forge"), "build", "contracts", "--quiet"]
+    subprocess.run(command, cwd=ROOT, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    return ROOT / ".build" / "forge" / "out"
+
+
+@cache
 def artifact_of(name: str) -> dict[str, Any]:
-    path = OUT / f"{name}.sol" / f"{name}.json"
-    if not path.is_file():
-        pytest.skip(f"{path} is not built: `make test-contracts` builds it")
-    artifact: dict[str, Any] = json.loads(path.read_text())
+    artifact: dict[str, Any] = json.loads((built() / f"{name}.sol" / f"{name}.json").read_text())
     return artifact
 
 
