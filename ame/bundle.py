@@ -337,7 +337,7 @@ def _decode_ledgers(
     return tuple(ledgers), tuple(weights)
 
 
-def parse_json(data: bytes, file: Path, line: int | None = None) -> dict[str, Any]:
+def parse_json(data: bytes, file: object, line: int | None = None) -> dict[str, Any]:
     """A JSON object, strictly: UTF-8, no duplicate keys, no NaN, no floats, bounded nesting."""
 
     def refuse(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from _pysha3 import keccak_256
@@ -29,6 +30,7 @@ def check_address(address: object, name: str) -> str:
     return address
 
 
+@lru_cache(maxsize=1024)  # one registrar vouches for a million names
 def account_id(address: str) -> bytes:
     """The id of an address itself: the address, left-padded to 32 bytes."""
     return bytes(12) + bytes.fromhex(check_address(address, "account id")[2:])

@@ -57,7 +57,8 @@ def audit(
     """Re-derive every number of the last bundle. Pure but for reading the folders.
 
     folders: the bundle, and before it the older ones that are at hand, oldest first. facts: what the chain says, or
-    None: then the checks that need it are unknown. rerun: runs coalitions again, pipeline -> coalition -> value in ppm. Never raises because of the bundle.
+    None: then the checks that need it are unknown. rerun: runs coalitions again,
+    pipeline -> coalition -> value in ppm. Never raises because of the bundle.
     """
     *history, folder = folders
     try:

@@ -45,7 +45,14 @@ def read_file(path: Path, max_bytes: int = MAX_RIGHTS_BYTES) -> str:
 
 def parse(text: str, file: object) -> Any:
     """Plain Python of one YAML document, or of JSON where the file's name ends in .json."""
-    return _parse_json(text, file) if str(file).endswith(".json") else parse_yaml(text, file)
+    if str(file).endswith(".json"):
+        return _parse_json(text, file)
+    if text.startswith('{"'):  # JSON is YAML too, and read much faster: rights of a million holders
+        try:
+            return _parse_json(text, file)
+        except FileError:
+            pass  # a YAML flow mapping, or an error that YAML's reader describes with its line
+    return parse_yaml(text, file)
 
 
 def line_of(text: str, path: FieldPath) -> int | None:
