@@ -229,10 +229,8 @@ class Contents:
     @cached_property
     def allocation(self) -> tuple[Row, ...]:
         """allocation.jsonl"""
-        return tuple(
-            _row(row, f"{self._where('allocation.jsonl')}:{number}")
-            for number, row in self._lines("allocation.jsonl")
-        )
+        where = str(self._where("allocation.jsonl"))
+        return tuple(_row(row, f"{where}:{number}") for number, row in self._lines("allocation.jsonl"))
 
     @cached_property
     def ledgers(self) -> tuple[LedgerRows, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,7 @@ from ame.attribution.measure import stage_tree
 from ame.attribution.policies import PLAIN
 from ame.execution.ledger import StageLedger
 from ame.pipeline import Epoch
-from ame.records import Measurement, UsageRecord
+from ame.records import Measurement, Terms, UsageRecord
 from tests.audit.synthetic import COIN, POOL, REGISTRAR, TERMS, History
 
 STAGES = ("training_data", "base_model")
@@ -81,8 +80,5 @@ def large_history(folder: Path, assets: int, holders: int) -> History:
     return history
 
 
-def replace_terms() -> object:
+def replace_terms() -> Terms:
     return TERMS._replace(stage_count=2)
-
-
-__all__ = ["large_history", "replace"]
