@@ -45,7 +45,9 @@ contract RightsRegistry is IRightsRegistry, EIP712 {
     {
         assetId = assetIdOf(msg.sender, asset.contentHash);
         if (_assetHash[assetId] != 0) revert AlreadyRegistered(assetId);
-        if (keccak256(bytes(stage)) != asset.stageHash || keccak256(bytes(license)) != asset.licenseHash) revert WrongText();
+        if (keccak256(bytes(stage)) != asset.stageHash || keccak256(bytes(license)) != asset.licenseHash) {
+            revert WrongText();
+        }
         for (uint256 i = 1; i < asset.parents.length; ++i) {
             if (asset.parents[i - 1] >= asset.parents[i]) revert InvalidParents();
         }

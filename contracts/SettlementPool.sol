@@ -164,7 +164,9 @@ contract SettlementPool is Deposits, Claims, Challenges {
         StageProposal[] calldata stages,
         uint128[] memory amounts
     ) private returns (StageUpdate[] memory updates) {
-        if (before.length != STAGE_COUNT) revert WrongStageCount(before.length, STAGE_COUNT);
+        if (before.length != STAGE_COUNT) {
+            revert WrongStageCount(before.length, STAGE_COUNT);
+        }
         if (stages.length != STAGE_COUNT) revert WrongStageCount(stages.length, STAGE_COUNT);
         updates = new StageUpdate[](STAGE_COUNT);
         uint256 slot = state.activeSlot();
@@ -183,7 +185,9 @@ contract SettlementPool is Deposits, Claims, Challenges {
         pure
         returns (StageUpdate memory)
     {
-        if (stage.depth < before.depth || stage.depth > MerkleSum.MAX_DEPTH) revert DepthOutOfRange(i, stage.depth);
+        if (stage.depth < before.depth || stage.depth > MerkleSum.MAX_DEPTH) {
+            revert DepthOutOfRange(i, stage.depth);
+        }
         if (stage.weightTotal > MAX_AMOUNT) revert TotalTooLarge(i, stage.weightTotal);
         if (amount != 0 && stage.weightTotal == 0) revert NoWeights(i);
         uint256 total = uint256(before.total) + amount;

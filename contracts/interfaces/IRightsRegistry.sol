@@ -21,7 +21,14 @@ struct Asset {
 ///         registration of a content hash by somebody else marks the content as contested, and its money belongs to an
 ///         escrow id that nobody can be paid by, until the registrants of all claims sign one outcome.
 interface IRightsRegistry {
-    event Registered(bytes32 indexed assetId, bytes32 indexed contentHash, address indexed registrant, Asset asset, string stage, string license);
+    event Registered(
+        bytes32 indexed assetId,
+        bytes32 indexed contentHash,
+        address indexed registrant,
+        Asset asset,
+        string stage,
+        string license
+    );
     event SplitChanged(bytes32 indexed assetId, bytes32 indexed from, bytes32 indexed to, uint32 ppm, Asset asset);
     event Contested(bytes32 indexed contentHash, address indexed registrant, uint256 registrations);
     event Settled(bytes32 indexed contentHash, bytes32 indexed assetId);

@@ -23,12 +23,21 @@ interface ISettlementPool {
 
     event Deposited(address indexed depositor, bytes32 indexed depositReference, uint256 amount);
     event Proposed(
-        uint64 indexed number, int128[] table, uint128[] amounts, StageUpdate[] stages, bytes32 evidence, uint64 activeAt
+        uint64 indexed number,
+        int128[] table,
+        uint128[] amounts,
+        StageUpdate[] stages,
+        bytes32 evidence,
+        uint64 activeAt
     );
     event Cancelled(uint64 indexed number, CancelReason reason, address by, uint256 bondToChallenger);
     /// @notice `amount` is what this claim paid; `cumulative` what the contributor has been paid in the stage ever.
     event Claimed(
-        uint8 indexed stage, bytes32 indexed contributorId, address indexed recipient, uint128 amount, uint128 cumulative
+        uint8 indexed stage,
+        bytes32 indexed contributorId,
+        address indexed recipient,
+        uint128 amount,
+        uint128 cumulative
     );
     event Owed(bytes32 indexed contributorId, uint256 amount);
     event OwedWithdrawn(bytes32 indexed contributorId, address indexed recipient, uint256 amount);

@@ -104,7 +104,10 @@ library MerkleSum {
             nodes := add(mload(0x40), headroom)
             let node := nodes
             let offset := cumulatives.offset
-            for { let next := ids.offset let end := add(next, shl(5, ids.length)) } lt(next, end) {
+            for {
+                let next := ids.offset
+                let end := add(next, shl(5, ids.length))
+            } lt(next, end) {
                 next := add(next, 32)
             } {
                 let id := calldataload(next)

@@ -70,7 +70,10 @@ contract PlainMerkleSum {
 
     function nodeAt(bytes calldata proof, uint256 position) public pure returns (Node memory) {
         if (proof.length < position * 48 + 48) revert Malformed();
-        return Node(bytes32(proof[position * 48:position * 48 + 32]), uint128(bytes16(proof[position * 48 + 32:position * 48 + 48])));
+        return Node(
+            bytes32(proof[position * 48:position * 48 + 32]),
+            uint128(bytes16(proof[position * 48 + 32:position * 48 + 48]))
+        );
     }
 
     function parent(Node memory left, Node memory right) public pure returns (Node memory) {

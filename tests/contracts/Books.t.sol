@@ -70,7 +70,9 @@ contract BooksTest is PoolTest {
         stages[0].weightTotal = 0;
         _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.NoWeights.selector, 0));
         stages[0].weightTotal = 1 << 127;
-        _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.TotalTooLarge.selector, 0, 1 << 127));
+        _refuse(
+            operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.TotalTooLarge.selector, 0, 1 << 127)
+        );
         stages[0].weightTotal = 1;
         table[0] = 1;
         _refuse(operator, BOND, before, stages, abi.encodeWithSelector(SettlementPool.InvalidTable.selector));

@@ -308,7 +308,9 @@ contract ChallengesTest is PoolTest {
         }
         LeafProof memory leaf = _leaf(2, 0, 3);
         vm.expectRevert(Challenges.NothingWrong.selector); // one leaf is no duplicate of itself
-        pool.challengeDuplicate(updates, 0, leaf.contributorId, 3, leaf.cumulative, leaf.proof, 3, leaf.cumulative, leaf.proof);
+        pool.challengeDuplicate(
+            updates, 0, leaf.contributorId, 3, leaf.cumulative, leaf.proof, 3, leaf.cumulative, leaf.proof
+        );
         leaf = _leaf(2, 0, 7);
         vm.expectRevert(Challenges.NothingWrong.selector); // nor are empty leaves
         pool.challengeDuplicate(updates, 0, 0, 7, 0, leaf.proof, 6, 0, leaf.proof);
@@ -340,9 +342,8 @@ contract ChallengesTest is PoolTest {
         if (kind & 16 == 16) weight.proof[uint256(noise) % weight.proof.length] = bytes1(noise);
         if (kind & 32 == 32) afterwards.proof[uint256(noise) % afterwards.proof.length] = bytes1(noise);
         if (kind & 64 == 64) before = afterwards;
-        (bool ok,) = address(pool).call(
-            abi.encodeCall(pool.challengeTransition, (updates, stage, index, before, afterwards, weight))
-        );
+        (bool ok,) = address(pool)
+            .call(abi.encodeCall(pool.challengeTransition, (updates, stage, index, before, afterwards, weight)));
         assertFalse(ok);
         bytes memory top = abi.encodePacked(noise, amount, noise, amount);
         (ok,) = address(pool).call(abi.encodeCall(pool.challengeTotal, (updates, stage, kind & 1 == 1, top)));
@@ -354,10 +355,13 @@ contract ChallengesTest is PoolTest {
         assertEq(uint8(_status()), uint8(ISettlementPool.Status.Active));
     }
 
-    function _duplicate(uint8 stage, LeafProof memory first, uint32 firstIndex, LeafProof memory second, uint32 secondIndex)
-        private
-        returns (bool ok)
-    {
+    function _duplicate(
+        uint8 stage,
+        LeafProof memory first,
+        uint32 firstIndex,
+        LeafProof memory second,
+        uint32 secondIndex
+    ) private returns (bool ok) {
         bytes memory data = abi.encodeCall(
             pool.challengeDuplicate,
             (

@@ -20,7 +20,9 @@ contract ClaimsTest is PoolTest {
         _settle(5);
         Claim memory claim = _claim(0, 4);
         vm.expectEmit(address(pool));
-        emit ISettlementPool.Claimed(0, claim.contributorId, _account(claim.contributorId), claim.cumulative, claim.cumulative);
+        emit ISettlementPool.Claimed(
+            0, claim.contributorId, _account(claim.contributorId), claim.cumulative, claim.cumulative
+        );
         vm.prank(outsider);
         assertEq(pool.claim(claim), claim.cumulative);
         assertEq(token.balanceOf(_account(claim.contributorId)), claim.cumulative);
@@ -280,7 +282,8 @@ contract ClaimsTest is PoolTest {
     function test_attack_sums_that_overflow() public {
         _settle(5);
         Claim memory claim = _claim(0, 4);
-        claim.proof = abi.encodePacked(bytes32(0), type(uint128).max, bytes32(0), type(uint128).max, bytes32(0), uint128(1));
+        claim.proof =
+            abi.encodePacked(bytes32(0), type(uint128).max, bytes32(0), type(uint128).max, bytes32(0), uint128(1));
         vm.expectRevert(MerkleSum.MalformedProof.selector);
         pool.claim(claim);
     }

@@ -51,7 +51,16 @@ contract GasTest is Test {
 
     function _terms(address token_) private returns (Terms memory) {
         return Terms(
-            token_, 4, address(this), address(0), address(new ContributorRegistry()), 1 days, 30 days, 1 ether, 0.1 ether, ""
+            token_,
+            4,
+            address(this),
+            address(0),
+            address(new ContributorRegistry()),
+            1 days,
+            30 days,
+            1 ether,
+            0.1 ether,
+            ""
         );
     }
 

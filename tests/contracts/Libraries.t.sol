@@ -31,13 +31,22 @@ contract LibrariesTest is Test {
         assertEq(fast.leafHash(0, 0), 0);
     }
 
-    function testFuzz_climb_equals_the_plain_one(bytes32 leaf, uint64 sum, uint32 index, bytes calldata proof) public view {
+    function testFuzz_climb_equals_the_plain_one(bytes32 leaf, uint64 sum, uint32 index, bytes calldata proof)
+        public
+        view
+    {
         bytes memory whole = proof[:proof.length - proof.length % 48];
         uint256 depth = whole.length / 48;
         vm.assume(depth != 0); // no commitment has depth 0: climb refuses it, the plain twin does not care
         uint256 inside = depth < 32 ? index % (1 << depth) : index;
-        _same(abi.encodeCall(fast.climb, (leaf, sum, inside, whole)), abi.encodeCall(plain.climb, (leaf, sum, inside, whole)));
-        _same(abi.encodeCall(fast.climb, (leaf, sum, index, proof)), abi.encodeCall(plain.climb, (leaf, sum, index, proof)));
+        _same(
+            abi.encodeCall(fast.climb, (leaf, sum, inside, whole)),
+            abi.encodeCall(plain.climb, (leaf, sum, inside, whole))
+        );
+        _same(
+            abi.encodeCall(fast.climb, (leaf, sum, index, proof)),
+            abi.encodeCall(plain.climb, (leaf, sum, index, proof))
+        );
     }
 
     function testFuzz_climb_with_small_sums_equals_the_plain_one(bytes32 seed, uint32 index, uint8 depth) public view {
@@ -63,10 +72,13 @@ contract LibrariesTest is Test {
         fast.climb(0, 0, 4, new bytes(2 * 48));
     }
 
-    function testFuzz_range_equals_the_plain_one(bytes32 seed, uint8 depth, uint8 first, uint8 count, bytes calldata noise)
-        public
-        view
-    {
+    function testFuzz_range_equals_the_plain_one(
+        bytes32 seed,
+        uint8 depth,
+        uint8 first,
+        uint8 count,
+        bytes calldata noise
+    ) public view {
         depth = uint8(bound(depth, 1, 6));
         first = uint8(first % (1 << depth));
         SumTree memory tree = _randomTree(seed, depth);
@@ -148,7 +160,8 @@ contract LibrariesTest is Test {
             table[i] = values[i];
         }
         int128 last = table[table.length - 1];
-        table[table.length - 1] = last > 0 ? last : last == 0 ? int128(1) : last == type(int128).min ? type(int128).max : -last;
+        table[table.length - 1] =
+            last > 0 ? last : last == 0 ? int128(1) : last == type(int128).min ? type(int128).max : -last;
         uint128[] memory parts = fast.amounts(table, players); // never overflows, and something is positive
         uint256 sum = 0;
         for (uint256 i = 0; i < players; ++i) {

@@ -4,8 +4,10 @@ pragma solidity 0.8.37;
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {Test} from "forge-std/Test.sol";
 import {ContributorRegistry} from "../../contracts/ContributorRegistry.sol";
+import {Asset, Part} from "../../contracts/interfaces/IRightsRegistry.sol";
 import {Claims} from "../../contracts/pool/Claims.sol";
 import {Claim, Ledger, StageUpdate, Terms} from "../../contracts/Records.sol";
+import {RightsRegistry} from "../../contracts/RightsRegistry.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
 import {MerkleSumHarness} from "../../contracts/test/MerkleSumHarness.sol";
 
@@ -196,6 +198,29 @@ contract VectorsTest is Test {
         address holder = address(uint160(uint256(claims[0].contributorId)));
         vm.expectRevert(abi.encodeWithSelector(Claims.InvalidSignature.selector, holder));
         pool.claimTo(claims, recipient, deadline + 1, signature);
+    }
+
+    function test_rightsMessages() public {
+        _read("typed_data");
+        RightsRegistry rights = RightsRegistry(vm.parseJsonAddress(json, ".rights"));
+        deployCodeTo("RightsRegistry.sol:RightsRegistry", abi.encode(new ContributorRegistry()), address(rights));
+        vm.chainId(_uint128("", ".chain_id"));
+        _checkDomain(address(rights), ".Settle.domain");
+        bytes32 contentHash = _word(".Settle", ".contentHash");
+        Asset memory asset;
+        asset.contentHash = contentHash;
+        asset.stageHash = keccak256("data");
+        asset.licenseHash = keccak256("MIT");
+        asset.split = new Part[](1);
+        asset.split[0] = Part(bytes32(uint256(1)), 1_000_000);
+        bytes[] memory signatures = new bytes[](2);
+        for (uint32 i = 0; i < 2; ++i) {
+            vm.prank(vm.addr(vm.deriveKey(MNEMONIC, i)));
+            rights.register(asset, "data", "MIT");
+            signatures[i] = _sign(i, ".Settle");
+        }
+        rights.settle(contentHash, _word(".Settle", ".assetId"), _uint128(".Settle", ".deadline"), signatures);
+        assertEq(rights.assetOf(contentHash), _word(".Settle", ".assetId"));
     }
 
     function _poolAtItsAddress() private returns (SettlementPool pool) {

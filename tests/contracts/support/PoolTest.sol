@@ -163,9 +163,8 @@ abstract contract PoolTest is Test {
         stages = new StageProposal[](STAGES);
         for (uint256 s = 0; s < STAGES; ++s) {
             SumTree memory weights = _weightTree(s);
-            stages[s] = StageProposal(
-                _ledgerTree(latest, s).root(), books[latest][s].depth, weights.root(), weights.total()
-            );
+            stages[s] =
+                StageProposal(_ledgerTree(latest, s).root(), books[latest][s].depth, weights.root(), weights.total());
         }
     }
 
@@ -222,7 +221,9 @@ abstract contract PoolTest is Test {
     function _leaf(uint256 settlement, uint256 s, uint256 index) internal view returns (LeafProof memory leaf) {
         Book storage book = books[settlement][s];
         if (index >> book.depth != 0) return leaf;
-        if (index < book.ids.length) (leaf.contributorId, leaf.cumulative) = (book.ids[index], book.cumulatives[index]);
+        if (index < book.ids.length) {
+            (leaf.contributorId, leaf.cumulative) = (book.ids[index], book.cumulatives[index]);
+        }
         leaf.proof = _ledgerTree(settlement, s).proof(index);
     }
 

@@ -39,7 +39,11 @@ library SumTrees {
         }
     }
 
-    function node(SumTree memory tree, uint256 level, uint256 i, bool both) internal pure returns (bytes memory packed) {
+    function node(SumTree memory tree, uint256 level, uint256 i, bool both)
+        internal
+        pure
+        returns (bytes memory packed)
+    {
         packed = abi.encodePacked(tree.hashes[level][i], tree.sums[level][i]);
         if (both) packed = abi.encodePacked(packed, tree.hashes[level][i + 1], tree.sums[level][i + 1]);
     }
