@@ -62,8 +62,12 @@ class Code:
 class Chain:
     """One EVM. Gas is free, so balances move only where a contract moves them."""
 
-    def __init__(self, timestamp: int, *, prevrandao: bytes = bytes(32), unlimited_code: bool = False) -> None:
-        environment = pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=1, limit_contract_code_size=1 << 20 if unlimited_code else None))
+    def __init__(
+        self, timestamp: int, *, prevrandao: bytes = bytes(32), unlimited_code: bool = False
+    ) -> None:
+        environment = pyrevm.Env(
+            cfg=pyrevm.CfgEnv(chain_id=1, limit_contract_code_size=1 << 20 if unlimited_code else None)
+        )
         self.evm = pyrevm.EVM(env=environment, spec_id="PRAGUE")
         self.now = timestamp
         self.prevrandao = prevrandao
@@ -107,7 +111,9 @@ class Contract:
             elif entry["type"] == "event":
                 self._events[event_signature_to_log_topic(_signature(entry))] = entry
 
-    def call(self, sender: str, name: str, *arguments: Any, value: int = 0, through: str | None = None) -> Any:
+    def call(
+        self, sender: str, name: str, *arguments: Any, value: int = 0, through: str | None = None
+    ) -> Any:
         """Runs one transaction. Returns the function's value; raises Reverted.
 
         `through` is a contract that sends the call on: it takes target ‖ value ‖ data and pays the value itself.

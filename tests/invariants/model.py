@@ -192,7 +192,9 @@ class PoolModel:
     @property
     def open_demands(self) -> int:
         """Unanswered demands of the pending settlement."""
-        return sum(one.open for (number, _, _), one in self.books.demands.items() if number == self.books.number)
+        return sum(
+            one.open for (number, _, _), one in self.books.demands.items() if number == self.books.number
+        )
 
     def tick(self, now: int) -> None:
         """A pending settlement whose time has come is active."""
@@ -270,7 +272,12 @@ class PoolModel:
     # Settlements
 
     def propose(
-        self, sender: str, value: int, table: Sequence[int], before: Sequence[LedgerCommitment], stages: Sequence[Stage]
+        self,
+        sender: str,
+        value: int,
+        table: Sequence[int],
+        before: Sequence[LedgerCommitment],
+        stages: Sequence[Stage],
     ) -> int:
         """Posts `stages`, whose declared totals must follow from the table."""
         books = self.books
@@ -293,7 +300,9 @@ class PoolModel:
             amounts = stage_amounts(table)
         except SignalError:
             raise Reverted("NothingPositive") from None
-        for stage, active, shown, amount in zip(stages, books.active_commitments, before, amounts, strict=True):
+        for stage, active, shown, amount in zip(
+            stages, books.active_commitments, before, amounts, strict=True
+        ):
             if shown != active:
                 raise Reverted("WrongLedger")
             if not shown.depth <= stage.declared.depth <= 32:

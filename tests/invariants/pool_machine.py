@@ -17,7 +17,7 @@ from ame.errors import SignalError
 from ame.execution.ledger import StageLedger, StageWeights
 from ame.execution.merkle_sum import depth_for
 from ame.execution.settlement import settle
-from ame.records import Allocation, AllocationLine, LedgerCommitment, Terms
+from ame.records import MAX_AMOUNT, Allocation, AllocationLine, LedgerCommitment, Terms
 from tests.invariants.evm import Chain, Code, Contract, Reverted
 from tests.invariants.model import NOBODY, Leaves, PoolModel, Registry, Stage
 
@@ -49,13 +49,27 @@ OPERATOR, ARBITER, OUTSIDER, OTHER = map(_actor, ("operator", "arbiter", "outsid
 CUSTOMERS = (_actor("alice's firm"), _actor("bob's firm"))
 HOLDERS = tuple(wallet.address for wallet in WALLETS)
 NAMES = ("hf:carol", "hf:dave")
-IDS = (*(account_id(wallet.address) for wallet in WALLETS[:4]), *(named_id(REGISTRAR.address, name) for name in NAMES))
+IDS = (
+    *(account_id(wallet.address) for wallet in WALLETS[:4]),
+    *(named_id(REGISTRAR.address, name) for name in NAMES),
+)
 
 stages = st.integers(0, len(STAGES) - 1)
 indices = st.integers(0, 8)
 people = st.sampled_from((OPERATOR, ARBITER, OUTSIDER, *HOLDERS))
 weights = st.lists(st.sampled_from((0, 1, 2, 7, 10**6, 10**24)), min_size=len(IDS), max_size=len(IDS))
-LIES = ("shift", "inflate", "rename", "void", "duplicate", "weights", "weight total", "weight root", "shrink depth", "stale")
+LIES = (
+    "shift",
+    "inflate",
+    "rename",
+    "void",
+    "duplicate",
+    "weights",
+    "weight total",
+    "weight root",
+    "shrink depth",
+    "stale",
+)
 
 
 class Opened(NamedTuple):
@@ -81,9 +95,12 @@ class PoolMachine(RuleBasedStateMachine):
     prevrandao = bytes(32)
     unlimited_code = False
 
-    @initialize()
-    def open_pool(self) -> None:
-        """Contracts, actors and their money."""
+    @initialize(
+        every_weight=st.tuples(weights, weights, weights), closes=st.integers(0, 5).map(lambda n: n == 0)
+    )
+    def open_pool(self, every_weight: Sequence[list[int]], closes: bool) -> None:
+        """Contracts, actors and their money; a first settlement. Few lives are spent on abandonment."""
+        self.closes = closes
         self.chain = Chain(START, prevrandao=self.prevrandao, unlimited_code=self.unlimited_code)
         self.names = self.chain.deploy(self.codes("ContributorRegistry"))
         self.token = self.chain.deploy(self.codes("TestToken"), "Test", "T", 6)
@@ -93,7 +110,17 @@ class PoolMachine(RuleBasedStateMachine):
             PERIOD, ABANDON, BOND, DEMAND_BOND, keccak(b"terms"),
         )  # fmt: skip
         self.pool = self.chain.deploy(self.codes("SettlementPool"), tuple(terms))
-        self.people = (NOBODY, OPERATOR, ARBITER, OUTSIDER, OTHER, *CUSTOMERS, *HOLDERS, self.moody, self.pool.address)
+        self.people = (
+            NOBODY,
+            OPERATOR,
+            ARBITER,
+            OUTSIDER,
+            OTHER,
+            *CUSTOMERS,
+            *HOLDERS,
+            self.moody,
+            self.pool.address,
+        )
         self.refusing = False
         self.registry = Registry()
         self.registry.accounts = dict(zip(IDS, HOLDERS[:4], strict=False))
@@ -109,10 +136,11 @@ class PoolMachine(RuleBasedStateMachine):
             self.token.call(person, "mint", person, RICH)
             self.token.call(person, "approve", self.pool.address, 2**256 - 1)
             self.model.books.money[person] = RICH
-        self.deposit_some(CUSTOMERS[0], 1_000_003)
+        self.settle_honestly(every_weight, [100, 50, 300, 200, 600, 500])
 
     def deposit_some(self, customer: str, amount: int) -> None:
-        """A plain deposit."""
+        """A plain deposit, of what the customer has."""
+        amount = min(amount, self.model.books.money[customer])
         self.both(
             lambda: self.model.deposit(customer, amount),
             customer, "deposit", amount, bytes(32), value=amount if self.ether else 0,
@@ -120,7 +148,9 @@ class PoolMachine(RuleBasedStateMachine):
 
     # Both sides
 
-    def both(self, expected: Callable[[], Any], sender: str, name: str, *arguments: Any, value: int = 0) -> Any:
+    def both(
+        self, expected: Callable[[], Any], sender: str, name: str, *arguments: Any, value: int = 0
+    ) -> Any:
         """The same call on both sides: the same value, or the same error. None where it reverted."""
         self.model.tick(self.chain.now)
         saved = self.model.books.copy()
@@ -153,8 +183,12 @@ class PoolMachine(RuleBasedStateMachine):
         assert pool.read("pendingRevenue") == (books.pending.revenue if books.pending else 0)
         assert pool.read("bondHeld") == books.bond
         assert pool.read("closed") == books.closed
-        status = 0 if not books.number else 1 if books.pending else 3 if books.number in books.cancelled else 2
-        active = [number for number in range(books.number + (not books.pending)) if number not in books.cancelled]
+        status = (
+            0 if not books.number else 1 if books.pending else 3 if books.number in books.cancelled else 2
+        )
+        active = [
+            number for number in range(books.number + (not books.pending)) if number not in books.cancelled
+        ]
         when = books.active_at if books.pending else books.last_active_at
         assert pool.read("status") == (books.number, status, when, active[-1] if active else 0)
         token, ether = self.model.reserves()
@@ -188,13 +222,21 @@ class PoolMachine(RuleBasedStateMachine):
         wrong=st.integers(0, 9),
     )
     def deposit(self, customer: str, amount: int, wrong: int) -> None:
-        amount = min(amount, self.model.books.money[customer])
-        if wrong == 0:  # ETH that is not the amount
+        if wrong == 0 and self.model.books.ether[customer] > 2 * 10**18:  # ETH that is not the amount
+            amount = min(amount, 10**18)
             wanted = "PoolClosed" if self.model.books.closed else "WrongValue"
-            self.both(lambda: _raise(wanted), customer, "deposit", amount, bytes(32), value=1 if not self.ether else amount + 1)
+            self.both(
+                lambda: _raise(wanted),
+                customer,
+                "deposit",
+                amount,
+                bytes(32),
+                value=1 if not self.ether else amount + 1,
+            )
             return
         self.deposit_some(customer, amount)
 
+    @precondition(lambda self: self.closes or self._pending())
     @rule(customer=st.sampled_from((*CUSTOMERS, OUTSIDER)))
     def refund(self, customer: str) -> None:
         self.both(lambda: self.model.refund(customer), OUTSIDER, "refund", customer)
@@ -206,6 +248,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.chain.sleep(seconds)
         self.model.tick(self.chain.now)
 
+    @precondition(lambda self: self.closes and not self._pending())
     @rule()
     def wait_for_abandonment(self) -> None:
         self.chain.sleep(ABANDON - PERIOD)
@@ -243,12 +286,30 @@ class PoolMachine(RuleBasedStateMachine):
 
     def _sound(self) -> bool:
         """Whether an honest operator can go on from the active ledgers."""
-        return hasattr(self, "pool") and all(
+        return all(
             leaves.sound and leaves.tree.ledger_commitment == declared
-            for leaves, declared in zip(self.model.books.active, self.model.books.active_commitments, strict=True)
+            for leaves, declared in zip(
+                self.model.books.active, self.model.books.active_commitments, strict=True
+            )
         )
 
-    @precondition(lambda self: self._sound())
+    @precondition(lambda self: self._sound() and not self._pending() and not self.model.books.closed)
+    @rule(
+        every_weight=st.tuples(weights, weights, weights),
+        values=st.lists(st.integers(0, 1_000), min_size=6, max_size=6),
+    )
+    def settle_honestly(self, every_weight: Sequence[list[int]], values: list[int]) -> None:
+        """New money, an honest settlement, and the time that makes it active."""
+        self.model.tick(self.chain.now)
+        self.deposit_some(CUSTOMERS[0], 1_000_003)
+        table = self._table(values, 1_000_003)
+        try:
+            self._post(table, self._honest(table, every_weight))
+        except ValueError:  # nothing to split by, or a ledger beyond 128 bits: AME refuses to make it
+            return
+        self.wait(PERIOD)
+
+    @precondition(lambda self: self._sound() and not self._pending())
     @rule(
         values=st.lists(st.integers(-100, 1_000), min_size=6, max_size=6),
         share=st.sampled_from((1, 1, 2, 3)),
@@ -259,7 +320,7 @@ class PoolMachine(RuleBasedStateMachine):
     )  # fmt: skip
     def propose(self, values, share, more, every_weight, lie, stage, first, second, by) -> None:  # type: ignore[no-untyped-def]
         self.model.tick(self.chain.now)
-        table = self._table(values, self.model.books.unallocated // share + more)
+        table = self._table(values, min(self.model.books.unallocated // share + more, MAX_AMOUNT))
         try:
             stage_amounts(table)
             posted = list(self._honest(table, every_weight)) if table[-1] > 0 else self._idle()
@@ -271,18 +332,78 @@ class PoolMachine(RuleBasedStateMachine):
             posted[stage] = _falsify(posted[stage], lie, first, second, by)
         self._post(table, posted)
 
+    @precondition(lambda self: self._sound() and not self._pending() and not self.model.books.closed)
+    @rule(
+        every_weight=st.tuples(weights, weights, weights), lie=st.one_of(st.none(), st.sampled_from(LIES[:-2])),
+        stage=stages, first=indices, second=indices, by=st.integers(1, 10**6),
+        way=st.sampled_from(("prove", "prove", "total", "total", "duplicate", "demand", "demand", "answer", "arbiter", "let")),
+        who=st.sampled_from((OUTSIDER, OUTSIDER, "moody")), pause=st.sampled_from((0, 499, 999, 1_000)),
+    )  # fmt: skip
+    def lie_and_be_found(self, every_weight, lie, stage, first, second, by, way, who, pause) -> None:  # type: ignore[no-untyped-def]
+        """A settlement, false or not, and one of the ways in which it can end."""
+        self.deposit_some(CUSTOMERS[1], by + 17)
+        self.model.tick(self.chain.now)
+        try:
+            posted = list(self._honest(self._table([100, 50, 300, 200, 600, 500], by + 17), every_weight))
+        except ValueError:
+            return
+        if lie:
+            posted[stage] = _falsify(posted[stage], lie, first, second, by)
+        self._post(self._table([100, 50, 300, 200, 600, 500], by + 17), posted)
+        if way == "let":
+            self.wait(PERIOD - 1)
+            self.books_agree()
+            self.wait(1)
+            return
+        if way in ("demand", "answer"):
+            for index in (first, second):
+                self.demand(who, stage, index, DEMAND_BOND)
+            self.books_agree()
+            self.wait(pause)
+            if way == "answer":
+                self.answer(who, 0, stage, first)
+                self.wait(PERIOD // 2)
+                self.books_agree()
+                self.challenge_transition(who, stage, second)
+                self.answer(OUTSIDER, 0, stage, second)
+            self.wait(PERIOD)
+            self.books_agree()
+            self.cancel_unanswered(0, stage, first)
+            self.cancel_unanswered(0, stage, second)
+        elif way == "prove":
+            self.wait(pause)
+            for index in (first, second, *range(8)):
+                self.challenge_transition(who, stage, index)
+        elif way == "total":
+            self.challenge_total(stage, False)
+            self.challenge_total(stage, True)
+        elif way == "duplicate":
+            self.challenge_duplicate(stage, first, len(posted[stage].leaves.ids) - 1)
+        else:
+            self.demand(who, stage, first, DEMAND_BOND)
+            self.cancel(ARBITER)
+        self.books_agree()
+        for number, place, index in sorted(self.model.books.demands):
+            self.reclaim_demand_bond_of(number, place, index)
+        # What is not active pays nothing.
+        for index in range(len(posted[stage].leaves.ids)):
+            self.claim(len(self.history) - 1, stage, index)
+
     def _idle(self) -> list[Stage]:
         """Something to post where the table is refused anyway."""
         return [
             Stage(declared, leaves, leaves, (1,), declared, bytes(32), 1)
-            for leaves, declared in zip(self.model.books.active, self.model.books.active_commitments, strict=True)
+            for leaves, declared in zip(
+                self.model.books.active, self.model.books.active_commitments, strict=True
+            )
         ]
 
     def _post(self, table: list[int], posted: Sequence[Stage], sender: str = OPERATOR, off: int = 0) -> None:
         value = (0 if self.model.books.bond else BOND) + off
         before = [stage.before for stage in posted]
         proposals = [
-            (stage.declared.root, stage.declared.depth, stage.weight_root, stage.weight_total) for stage in posted
+            (stage.declared.root, stage.declared.depth, stage.weight_root, stage.weight_total)
+            for stage in posted
         ]
         done = self.both(
             lambda: self.model.propose(sender, value, table, before, posted),
@@ -292,7 +413,11 @@ class PoolMachine(RuleBasedStateMachine):
             self.history = [*self.history[-3:], tuple(stage.leaves for stage in posted)]
 
     @precondition(lambda self: self._sound())
-    @rule(sender=people, off=st.integers(0, 1), table=st.lists(st.integers(-5, 5), min_size=8, max_size=8))
+    @rule(
+        sender=st.sampled_from((OPERATOR, OPERATOR, OUTSIDER)),
+        off=st.integers(0, 1),
+        table=st.lists(st.integers(-5, 5), min_size=8, max_size=8),
+    )
     def propose_nonsense(self, sender: str, off: int, table: list[int]) -> None:
         """Not the operator, or not the bond, or not a table."""
         self.model.tick(self.chain.now)
@@ -300,15 +425,20 @@ class PoolMachine(RuleBasedStateMachine):
             table[0] = 1
         self._post(table, self._idle(), sender, off)
 
-    @rule(sender=st.sampled_from((ARBITER, ARBITER, OPERATOR, OUTSIDER)))
+    @precondition(lambda self: self._pending())
+    @rule(sender=st.sampled_from((ARBITER, OPERATOR, OUTSIDER)))
     def cancel(self, sender: str) -> None:
         self.both(lambda: self.model.cancel(sender), sender, "cancel")
 
-    @rule(sender=st.sampled_from((OPERATOR, OPERATOR, OUTSIDER)), recipient=st.sampled_from((OTHER, "moody", NOBODY)))
+    @rule(
+        sender=st.sampled_from((OPERATOR, OPERATOR, OUTSIDER)),
+        recipient=st.sampled_from((OTHER, "moody", NOBODY)),
+    )
     def withdraw_bond(self, sender: str, recipient: str) -> None:
         recipient = self._named(recipient)
         self.both(lambda: self.model.withdraw_bond(sender, recipient), sender, "withdrawBond", recipient)
 
+    @precondition(lambda self: self.model.books.credits.total())
     @rule(sender=st.sampled_from(("moody", OUTSIDER)), recipient=st.sampled_from((OTHER, "moody", NOBODY)))
     def withdraw_credit(self, sender: str, recipient: str) -> None:
         sender, recipient = self._named(sender), self._named(recipient)
@@ -325,6 +455,21 @@ class PoolMachine(RuleBasedStateMachine):
             (tuple(stage.before), tuple(stage.declared), stage.weight_root, stage.weight_total)
             for stage in (pending.stages if pending else ())
         ]
+
+    @precondition(lambda self: not self._pending())
+    @rule(stage=stages, index=indices)
+    def too_late(self, stage: int, index: int) -> None:
+        """What needs a pending settlement, a demand, a credit or something owed, without it."""
+        self.challenge_transition(OUTSIDER, stage, index)
+        self.demand(OUTSIDER, stage, index, DEMAND_BOND)
+        self.answer(OUTSIDER, 0, stage, index)
+        self.cancel(ARBITER)
+        self.cancel_unanswered(0, stage, index)
+        self.reclaim_demand_bond(0, stage, index)
+        self.challenge_total(stage, False)
+        self.challenge_duplicate(stage, 0, 1)
+        self.withdraw_credit(OUTSIDER, OTHER)
+        self.withdraw_owed(IDS[index % len(IDS)], index < 4, OTHER)
 
     def _shown(self, stage: int, index: int) -> tuple[Any, ...]:
         """Updates, stage, index and the three proofs of a transition."""
@@ -343,14 +488,23 @@ class PoolMachine(RuleBasedStateMachine):
         )  # fmt: skip
 
     def _pending(self) -> bool:
-        return hasattr(self, "pool") and self.model.books.pending is not None
+        self.model.tick(self.chain.now)
+        return self.model.books.pending is not None
 
+    @precondition(lambda self: self._pending())
     @rule(sender=st.sampled_from((OUTSIDER, OUTSIDER, "moody")), stage=stages, index=indices)
     def challenge_transition(self, sender: str, stage: int, index: int) -> None:
         self._as(sender, lambda who: self.model.challenge_transition(who, stage, index), "challengeTransition",
                  lambda: self._shown(stage, index))  # fmt: skip
 
-    def _as(self, sender: str, expected: Callable[[str], Any], name: str, arguments: Callable[[], Any], value: int = 0) -> None:
+    def _as(
+        self,
+        sender: str,
+        expected: Callable[[str], Any],
+        name: str,
+        arguments: Callable[[], Any],
+        value: int = 0,
+    ) -> None:
         """`arguments` are taken after the clock has moved the pending settlement."""
         self.model.tick(self.chain.now)
         who = self._named(sender)
@@ -367,10 +521,13 @@ class PoolMachine(RuleBasedStateMachine):
         for number, stage in enumerate(pending.stages):
             if stage.leaves.tree.total != stage.declared.total:
                 return self.challenge_total(number, False)
-            if stage.provable() and (wrong := [i for i in range(1 << stage.leaves.depth) if not stage.right_at(i)]):
+            if stage.provable() and (
+                wrong := [i for i in range(1 << stage.leaves.depth) if not stage.right_at(i)]
+            ):
                 return self.challenge_transition(OUTSIDER, number, wrong[0])
         return None
 
+    @precondition(lambda self: self._pending())
     @rule(stage=stages, of_weights=st.booleans())
     def challenge_total(self, stage: int, of_weights: bool) -> None:
         self.model.tick(self.chain.now)
@@ -380,19 +537,37 @@ class PoolMachine(RuleBasedStateMachine):
             tree = posted.weight_tree if of_weights else posted.leaves.tree
             top = tree.proof((1 << tree.depth) - 1)[-48:] + tree.proof(0)[-48:]
             if tree.root != (posted.weight_root if of_weights else posted.declared.root):
-                self.both(lambda: _raise("InvalidEvidence"), OUTSIDER, "challengeTotal", self._updates(), stage, of_weights, top)
+                self.both(
+                    lambda: _raise("InvalidEvidence"),
+                    OUTSIDER,
+                    "challengeTotal",
+                    self._updates(),
+                    stage,
+                    of_weights,
+                    top,
+                )
                 return
         self.both(
             lambda: self.model.challenge_total(OUTSIDER, stage, of_weights),
             OUTSIDER, "challengeTotal", self._updates(), stage, of_weights, top,
         )  # fmt: skip
 
+    @precondition(lambda self: self._pending())
     @rule(stage=stages, first=indices, second=indices)
     def challenge_duplicate(self, stage: int, first: int, second: int) -> None:
         self.model.tick(self.chain.now)
         if not self.model.books.pending:
             nothing = (0, 0, b"")
-            self.both(lambda: _raise("NotPending"), OUTSIDER, "challengeDuplicate", [], stage, bytes(32), *nothing, *nothing)
+            self.both(
+                lambda: _raise("NotPending"),
+                OUTSIDER,
+                "challengeDuplicate",
+                [],
+                stage,
+                bytes(32),
+                *nothing,
+                *nothing,
+            )
             return
         leaves = self.model.books.pending.stages[stage].leaves
         first, second = (one & (1 << leaves.depth) - 1 for one in (first, second))
@@ -415,7 +590,13 @@ class PoolMachine(RuleBasedStateMachine):
         updates[stage] = (updates[stage][0], (root, others[0] + 1 + false, others[1]), *updates[stage][2:])
         self.both(lambda: _raise("WrongUpdates"), OUTSIDER, "challengeTransition", updates, *rest)
 
-    @rule(sender=st.sampled_from((OUTSIDER, OUTSIDER, "moody")), stage=stages, index=indices, value=st.sampled_from((DEMAND_BOND,) * 5 + (0,)))
+    @precondition(lambda self: self._pending())
+    @rule(
+        sender=st.sampled_from((OUTSIDER, OUTSIDER, "moody")),
+        stage=stages,
+        index=indices,
+        value=st.sampled_from((DEMAND_BOND,) * 5 + (0,)),
+    )
     def demand(self, sender: str, stage: int, index: int, value: int) -> None:
         self._as(sender, lambda who: self.model.demand(who, value, stage, index), "demand",
                  lambda: (self._updates(), stage, index), value)  # fmt: skip
@@ -425,19 +606,35 @@ class PoolMachine(RuleBasedStateMachine):
         keys = sorted(self.model.books.demands)
         return keys[choice % len(keys)] if keys and choice else (self.model.books.number, stage, index)
 
-    @rule(sender=st.sampled_from((OPERATOR, OUTSIDER, "moody")), choice=st.integers(0, 5), stage=stages, index=indices)
+    @precondition(lambda self: self._pending() and self.model.open_demands)
+    @rule(
+        sender=st.sampled_from((OPERATOR, OUTSIDER, "moody")),
+        choice=st.integers(0, 5),
+        stage=stages,
+        index=indices,
+    )
     def answer(self, sender: str, choice: int, stage: int, index: int) -> None:
         _, stage, index = self._demanded(choice, stage, index)
-        self._as(sender, lambda who: self.model.answer(who, stage, index), "answer", lambda: self._shown(stage, index))
+        self._as(
+            sender,
+            lambda who: self.model.answer(who, stage, index),
+            "answer",
+            lambda: self._shown(stage, index),
+        )
 
+    @precondition(lambda self: self._pending() and self.model.open_demands)
     @rule(choice=st.integers(0, 5), stage=stages, index=indices)
     def cancel_unanswered(self, choice: int, stage: int, index: int) -> None:
         _, stage, index = self._demanded(choice, stage, index)
         self.both(lambda: self.model.cancel_unanswered(stage, index), OTHER, "cancelUnanswered", stage, index)
 
+    @precondition(lambda self: any(one.open for one in self.model.books.demands.values()))
     @rule(choice=st.integers(0, 5), stage=stages, index=indices)
     def reclaim_demand_bond(self, choice: int, stage: int, index: int) -> None:
-        key = self._demanded(choice, stage, index)
+        self.reclaim_demand_bond_of(*self._demanded(choice, stage, index))
+
+    def reclaim_demand_bond_of(self, *key: int) -> None:
+        """The bond of one demand."""
         self.both(lambda: self.model.reclaim_demand_bond(*key), OTHER, "reclaimDemandBond", *key)
 
     # Money out
@@ -452,7 +649,9 @@ class PoolMachine(RuleBasedStateMachine):
         index %= max(1, len(leaves.ids))
         one, cumulative = leaves.at(index)
         shown = leaves.tree.ledger_commitment
-        return Opened(stage, shown, one, cumulative, (stage, index, one, cumulative, leaves.tree.proof(index)))
+        return Opened(
+            stage, shown, one, cumulative, (stage, index, one, cumulative, leaves.tree.proof(index))
+        )
 
     @rule(which=st.integers(0, 12), stage=stages, index=indices)
     def claim(self, which: int, stage: int, index: int) -> None:
@@ -477,7 +676,12 @@ class PoolMachine(RuleBasedStateMachine):
         with pytest.raises(Reverted, match=r"InvalidProof|MalformedProof"):
             self.pool.call(OUTSIDER, "claim", (stage, at, one, cumulative, bytes(flipped)))
 
-    @rule(picks=st.lists(st.tuples(st.sampled_from((99, 99, 99, 99, 99, 99, 0, 1, 2)), stages, indices), max_size=4), twice=st.booleans())
+    @rule(
+        picks=st.lists(
+            st.tuples(st.sampled_from((99, 99, 99, 99, 99, 99, 0, 1, 2)), stages, indices), max_size=4
+        ),
+        twice=st.booleans(),
+    )
     def claim_many(self, picks: list[tuple[int, int, int]], twice: bool) -> None:
         leaves = [self._open(*pick) for pick in picks + picks[:1] * twice]
         self.both(
@@ -546,21 +750,32 @@ class PoolMachine(RuleBasedStateMachine):
         )  # fmt: skip
         assert self.pool.read("nonces", holder) == used + bool(done and sender != holder)
 
-    @rule(one=st.sampled_from(IDS), right=st.booleans(), recipient=st.sampled_from((OTHER, OTHER, "moody", NOBODY)))
+    @precondition(lambda self: self.model.books.owed.total())
+    @rule(
+        one=st.sampled_from(IDS),
+        right=st.booleans(),
+        recipient=st.sampled_from((OTHER, OTHER, "moody", NOBODY)),
+    )
     def withdraw_owed(self, one: bytes, right: bool, recipient: str) -> None:
         sender, recipient = self.registry.holder(one) if right else OUTSIDER, self._named(recipient)
         if sender == NOBODY:
             sender = OUTSIDER
-        self.both(lambda: self.model.withdraw_owed(sender, one, recipient), sender, "withdrawOwed", one, recipient)
+        self.both(
+            lambda: self.model.withdraw_owed(sender, one, recipient), sender, "withdrawOwed", one, recipient
+        )
 
     # The registry
 
-    @rule(refuses=st.booleans())
+    @rule(refuses=st.sampled_from((True, True, False)))
     def change_mood(self, refuses: bool) -> None:
         self.refusing = refuses
         self.chain.evm.message_call(OUTSIDER, self.moody, calldata=bytes(31) + bytes([refuses]))
 
-    @rule(number=st.integers(0, 3), payout=st.sampled_from((OTHER, "moody", "moody")), right=st.sampled_from((True, True, False)))
+    @rule(
+        number=st.integers(0, 3),
+        payout=st.sampled_from((OTHER, "moody", "moody")),
+        right=st.sampled_from((True, True, False)),
+    )
     def set_payout(self, number: int, payout: str, right: bool) -> None:
         payout = self._named(payout)
         if right:
@@ -570,7 +785,11 @@ class PoolMachine(RuleBasedStateMachine):
             with pytest.raises(Reverted, match="NotAllowed"):
                 self.names.call(OUTSIDER, "setPayout", IDS[number], payout)
 
-    @rule(name=st.integers(0, 1), payout=st.sampled_from((HOLDERS[4], "moody")), forged=st.sampled_from(("", "", "vouch", "consent")))
+    @rule(
+        name=st.integers(0, 1),
+        payout=st.sampled_from((HOLDERS[4], "moody")),
+        forged=st.sampled_from(("", "", "vouch", "consent")),
+    )
     def bind(self, name: int, payout: str, forged: str) -> None:
         """A named id is bound, perhaps long after money was allocated to it."""
         payout, holder, deadline = self._named(payout), WALLETS[4], self.chain.now
@@ -584,11 +803,27 @@ class PoolMachine(RuleBasedStateMachine):
             contributorId=one, holder=holder.address, payout=payout, recoverySeconds=0,
             nonce=self.names.read("nonces", holder.address), deadline=deadline,
         )  # fmt: skip
-        vouched = (WALLETS[0] if forged == "vouch" else REGISTRAR).sign_typed_data(full_message=vouch).signature
-        agreed = (WALLETS[0] if forged == "consent" else holder).sign_typed_data(full_message=consent).signature
-        arguments = REGISTRAR.address, external, holder.address, payout, 0, deadline, deadline, vouched, agreed
+        vouched = (
+            (WALLETS[0] if forged == "vouch" else REGISTRAR).sign_typed_data(full_message=vouch).signature
+        )
+        agreed = (
+            (WALLETS[0] if forged == "consent" else holder).sign_typed_data(full_message=consent).signature
+        )
+        arguments = (
+            REGISTRAR.address,
+            external,
+            holder.address,
+            payout,
+            0,
+            deadline,
+            deadline,
+            vouched,
+            agreed,
+        )
         if one in self.registry.holders or forged:
-            with pytest.raises(Reverted, match="AlreadyBound" if one in self.registry.holders else "InvalidSignature"):
+            with pytest.raises(
+                Reverted, match="AlreadyBound" if one in self.registry.holders else "InvalidSignature"
+            ):
                 self.names.call(OUTSIDER, "bind", *arguments)
             return
         assert self.names.call(OUTSIDER, "bind", *arguments) == one

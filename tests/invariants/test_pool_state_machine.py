@@ -24,12 +24,14 @@ QUIET = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too
 
 @pytest.mark.parametrize("machine", [TokenPool, EtherPool])
 def test_a_pool_keeps_the_books_of_its_model(machine: type[PoolMachine]) -> None:
-    profile = settings(max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=QUIET, derandomize=True)
+    profile = settings(
+        max_examples=10, stateful_step_count=50, deadline=None, suppress_health_check=QUIET, derandomize=True
+    )
     run_state_machine_as_test(machine, settings=profile)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("machine", [TokenPool, EtherPool])
 def test_a_pool_keeps_the_books_of_its_model_for_long(machine: type[PoolMachine]) -> None:
-    profile = settings(max_examples=1_000, stateful_step_count=100, deadline=None, suppress_health_check=QUIET)
+    profile = settings(max_examples=500, stateful_step_count=100, deadline=None, suppress_health_check=QUIET)
     run_state_machine_as_test(machine, settings=profile)

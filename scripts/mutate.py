@@ -1,0 +1,344 @@
+"""Mutation testing of the contracts: changes them one place at a time and asks whether the state machine notices.
+
+    python scripts/mutate.py --sample 60 --seed 1
+
+All mutants of a batch are compiled at once. Each place asks `block.prevrandao` which mutant is on, so that one compile
+serves them all, and a mutant costs one run of tests/invariants in pyrevm; what that leaves, one run of the Solidity
+tests in a copy of the project. Nothing is written below contracts/.
+Places: syntax-tree nodes of functions. Changes: comparison moved by one or negated, + for -, && for ||, a guard that never
+fires, a statement left out. Not changed: assembly (fuzzed against plain twins), events and constants.
+Prints figures, and the survivors with their places; docs/mutation.md explains those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from foundry import environment, native
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+SOURCES = (
+    "contracts/SettlementPool.sol",
+    "contracts/ContributorRegistry.sol",
+    "contracts/pool",
+    "contracts/libraries",
+)
+SHIPPED = ("SettlementPool", "ContributorRegistry")
+SWITCH = "contracts/Mutant.sol"
+SWITCH_CODE = """// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+library Mutant {
+    /// Whether this mutant is on; looks pure, so that pure functions can be changed too.
+    function on(uint256 number) internal pure returns (bool) {
+        function(uint256) internal view returns (bool) real = _on;
+        function(uint256) internal pure returns (bool) pretended;
+        assembly ("memory-safe") { pretended := real }
+        return pretended(number);
+    }
+
+    function _on(uint256 number) private view returns (bool) {
+        return block.prevrandao == number;
+    }
+}
+"""
+OTHER_OPERATORS = {
+    "<": ("<=", ">="), "<=": ("<", ">"), ">": (">=", "<="), ">=": (">", "<"), "==": ("!=",), "!=": ("==",),
+    "+": ("-",), "-": ("+",), "&&": ("||",), "||": ("&&",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`text` with `{on}` in it replaces bytes start..end of a file."""
+
+    path: str
+    start: int
+    end: int
+    kind: str
+    text: str
+
+    def line(self, source: bytes) -> int:
+        """Where it is."""
+        return source[: self.start].count(b"\n") + 1
+
+
+def _sources() -> dict[str, bytes]:
+    return {
+        str(path.relative_to(ROOT)): path.read_bytes()
+        for path in sorted((ROOT / "contracts").rglob("*.sol"))
+        if "test" not in path.parts
+    }
+
+
+def _compile(sources: dict[str, bytes], selection: dict[str, Any]) -> dict[str, Any]:
+    """solc's answer. The older code generator compiles in half the time; meaning is the same."""
+    request = {
+        "language": "Solidity",
+        "sources": {path: {"content": text.decode()} for path, text in sources.items()},
+        "settings": {
+            "remappings": ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
+            "optimizer": {"enabled": True, "runs": 1},
+            "viaIR": False,
+            "evmVersion": "prague",
+            "outputSelection": selection,
+        },
+    }
+    done = subprocess.run(
+        [ROOT / ".cache" / "solcx" / "solc-v0.8.37", "--standard-json", "--base-path", "."],
+        cwd=ROOT, input=json.dumps(request), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answer: dict[str, Any] = json.loads(done.stdout)
+    errors = [error["formattedMessage"] for error in answer.get("errors", ()) if error["severity"] == "error"]
+    if errors:
+        raise ValueError("\n".join(errors))
+    return answer
+
+
+def _walk(node: Any, parents: tuple[str, ...] = ()) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    if isinstance(node, dict):
+        kind = node.get("nodeType", "")
+        if kind:
+            yield node, parents
+        for value in node.values():
+            yield from _walk(value, (*parents, kind) if kind else parents)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _walk(value, parents)
+
+
+def _range(node: dict[str, Any]) -> tuple[int, int]:
+    start, length, _ = map(int, node["src"].split(":"))
+    return start, start + length
+
+
+def mutants(sources: dict[str, bytes]) -> list[Mutant]:
+    """Every change, in the order of the sources."""
+    chosen = [path for path in sources if path.startswith(SOURCES)]
+    trees = _compile(sources, {"*": {"": ["ast"]}})["sources"]
+    found = []
+    for path in chosen:
+        source = sources[path]
+
+        def text(node: dict[str, Any], source: bytes = source) -> str:
+            start, end = _range(node)
+            return source[start:end].decode()
+
+        for node, parents in _walk(trees[path]["ast"]):
+            if (
+                "FunctionDefinition" not in parents
+                or "InlineAssembly" in parents
+                or "ModifierInvocation" in parents
+            ):
+                continue
+            start, end = _range(node)
+            kind = node["nodeType"]
+            if kind == "BinaryOperation":
+                left, right, old = (
+                    text(node["leftExpression"]),
+                    text(node["rightExpression"]),
+                    node["operator"],
+                )
+                for new in OTHER_OPERATORS.get(old, ()):
+                    changed = f"(Mutant.on({{on}}) ? ({left} {new} {right}) : ({left} {old} {right}))"
+                    found.append(Mutant(path, start, end, f"{old} to {new}", changed))
+            elif kind == "IfStatement":
+                start, end = _range(node["condition"])
+                found.append(
+                    Mutant(
+                        path,
+                        start,
+                        end,
+                        "condition false",
+                        f"(!Mutant.on({{on}}) && ({text(node['condition'])}))",
+                    )
+                )
+            elif kind == "ExpressionStatement" and _can_be_left_out(node["expression"]):
+                ending = source.index(b";", end - 1) + 1
+                statement = source[start:ending].decode()
+                found.append(
+                    Mutant(path, start, ending, "left out", f"if (!Mutant.on({{on}})) {{ {statement} }}")
+                )
+    return found
+
+
+def _can_be_left_out(expression: dict[str, Any]) -> bool:
+    """Storage and calldata pointers must be set."""
+    if expression["nodeType"] != "Assignment":
+        return True
+    kind = expression["leftHandSide"]["typeDescriptions"]["typeString"]
+    return not any(word in kind for word in ("storage pointer", "calldata", "tuple"))
+
+
+def batches(every: list[Mutant]) -> list[list[Mutant]]:
+    """Mutants that do not overlap stand together."""
+    made: list[list[Mutant]] = []
+    for mutant in every:
+        for batch in made:
+            if all(
+                mutant.path != one.path or mutant.end <= one.start or one.end <= mutant.start for one in batch
+            ):
+                batch.append(mutant)
+                break
+        else:
+            made.append([mutant])
+    return made
+
+
+def mutated(sources: dict[str, bytes], batch: list[Mutant]) -> dict[str, bytes]:
+    """The sources with all of a batch's mutants in them; the first is on for prevrandao 1 and so forth."""
+    changed = dict(sources)
+    for number, mutant in sorted(enumerate(batch, start=1), key=lambda item: -item[1].start):
+        source = changed[mutant.path]
+        text = mutant.text.replace("{on}", str(number)).encode()
+        changed[mutant.path] = source[: mutant.start] + text + source[mutant.end :]
+    for path in {mutant.path for mutant in batch}:
+        up = "../" * (path.count("/") - 1) or "./"
+        line = f'import {{Mutant}} from "{up}Mutant.sol";\n'.encode()
+        at = changed[path].index(b"pragma solidity 0.8.37;\n") + len(b"pragma solidity 0.8.37;\n")
+        changed[path] = changed[path][:at] + line + changed[path][at:]
+    changed[SWITCH] = SWITCH_CODE.encode()
+    return changed
+
+
+def compiled(sources: dict[str, bytes]) -> dict[str, Any]:
+    """Artifacts of the contracts."""
+    answer = _compile(
+        sources, {f"contracts/{name}.sol": {name: ["abi", "evm.bytecode.object"]} for name in SHIPPED}
+    )
+    return {name: answer["contracts"][f"contracts/{name}.sol"][name] for name in SHIPPED}
+
+
+def killed(artifacts: dict[str, Any], number: int, examples: int) -> bool:
+    """Whether the state machine notices; fixed examples, so the answer repeats."""
+    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from tests.invariants.evm import Code
+    from tests.invariants.pool_machine import PoolMachine
+
+    @cache
+    def code(name: str) -> Code:
+        if name not in artifacts:
+            return Code.frozen(name)
+        return Code(artifacts[name]["abi"], bytes.fromhex(artifacts[name]["evm"]["bytecode"]["object"]))
+
+    profile = settings(
+        max_examples=examples, stateful_step_count=40, deadline=None, derandomize=True, database=None,
+        phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False,
+    )  # fmt: skip
+    for ether in (True, False):
+        members = {
+            "ether": ether, "codes": staticmethod(code), "prevrandao": number.to_bytes(32), "unlimited_code": True,
+        }  # fmt: skip
+        machine = type("MutatedPool", (PoolMachine,), members)
+        try:
+            run_state_machine_as_test(machine, settings=profile)
+        except BaseException as error:  # whatever a broken contract does to the test is a kill
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return True
+    return False
+
+
+class Forge:
+    """The Solidity tests, against the mutants that the state machine left: in a copy of the project, compiled once."""
+
+    def __init__(self, sources: dict[str, bytes], batch: list[Mutant], folder: Path) -> None:
+        self.folder = folder
+        for name in ("node_modules", ".cache", "foundry.toml"):
+            (folder / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / "tests" / "contracts", folder / "tests" / "contracts")
+        shutil.copytree(ROOT / "tests" / "vectors", folder / "tests" / "vectors")
+        shutil.copytree(ROOT / "contracts", folder / "contracts")
+        for path, text in mutated(sources, batch).items():
+            (folder / path).write_bytes(text)
+
+    def killed(self, number: int) -> bool:
+        """Whether any test fails; without gas, which every mutant changes."""
+        command = [native("forge"), "test", "--fail-fast", "--no-match-path", "*Gas.t.sol"]
+        command += ["--block-prevrandao", str(number)]
+        settings = {**environment(), "FOUNDRY_PROFILE": "quick", "FOUNDRY_FUZZ_RUNS": "16"}
+        done = subprocess.run(
+            command, cwd=self.folder, env=settings, capture_output=True, text=True, check=False
+        )
+        if done.returncode and "Ran" not in done.stdout:
+            sys.exit(f"forge: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+        return done.returncode != 0
+
+
+def show(mutant: Mutant, source: bytes) -> str:
+    """Place, change and the code."""
+    code = " ".join(source[mutant.start : mutant.end].decode().split())
+    return f"{mutant.path}:{mutant.line(source)} [{mutant.kind}] {code}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--sample", type=int, default=0, help="how many mutants, drawn by --seed; 0 is all of them"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--examples", type=int, default=25, help="lives of a pool per mutant and kind of money"
+    )
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    chosen = parser.parse_args()
+    began = time.monotonic()
+    sources = _sources()
+    every = mutants(sources)
+    print(f"{len(every)} mutants: {dict(Counter(mutant.path for mutant in every))}")
+    if chosen.sample:
+        every = sorted(
+            random.Random(chosen.seed).sample(every, min(chosen.sample, len(every))), key=every.index
+        )
+    tried, survivors = 0, []
+    for batch in batches(every):
+        artifacts = compiled(mutated(sources, batch))
+        print(f"{len(batch)} compiled together after {time.monotonic() - began:.0f} s", flush=True)
+        if killed(artifacts, 0, chosen.examples):
+            sys.exit("the state machine fails with no mutant on")
+        left = []
+        for number, mutant in enumerate(batch, start=1):
+            if time.monotonic() - began > chosen.seconds:
+                break
+            tried += 1
+            if not killed(artifacts, number, chosen.examples):
+                print(f"the state machine leaves {show(mutant, sources[mutant.path])}", flush=True)
+                left.append(mutant)
+        if left:
+            survivors += left_by_forge(sources, left)
+    for mutant in survivors:
+        print(f"survived {show(mutant, sources[mutant.path])}")
+    print(
+        f"{tried - len(survivors)} of {tried} killed in {time.monotonic() - began:.0f} s; {len(survivors)} survive"
+    )
+
+
+def left_by_forge(sources: dict[str, bytes], batch: list[Mutant]) -> list[Mutant]:
+    """The mutants that the Solidity tests leave too."""
+    with tempfile.TemporaryDirectory() as folder:
+        forge = Forge(sources, batch, Path(folder))
+        if forge.killed(0):
+            sys.exit("the Solidity tests fail with no mutant on")
+        return [mutant for number, mutant in enumerate(batch, start=1) if not forge.killed(number)]
+
+
+if __name__ == "__main__":
+    main()
