@@ -26,6 +26,7 @@ FORMAT = "ame-vectors/1"
 CHAIN_ID = 31337
 REGISTRY = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 POOL = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+RIGHTS = "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"
 REGISTRAR = (
     "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # development account 0, of the mnemonic test ... junk
 )
@@ -206,7 +207,9 @@ def updates() -> dict[str, Any]:
 def typed_data() -> dict[str, Any]:
     """Every message that a wallet signs, with the digest that it signs (EIP-712)."""
     contributor_id = named_id(REGISTRAR, NAME)
+    content_hash = keccak(b"a photo that two have registered")
     registry, pool = ("AME ContributorRegistry", REGISTRY), ("AME SettlementPool", POOL)
+    rights = ("AME RightsRegistry", RIGHTS)
     messages: list[tuple[tuple[str, str], str, list[tuple[str, str, Any]]]] = [
         (
             registry,
@@ -250,11 +253,22 @@ def typed_data() -> dict[str, Any]:
                 ("uint256", "deadline", DEADLINE),
             ],
         ),
+        (
+            rights,
+            "Settle",
+            [
+                ("bytes32", "contentHash", content_hash),
+                ("bytes32", "assetId", keccak(account_id(HOLDER) + content_hash)),
+                ("uint256", "registrations", 2),
+                ("uint256", "deadline", DEADLINE),
+            ],
+        ),
     ]
     return {
         "chain_id": str(CHAIN_ID),
         "registry": REGISTRY,
         "pool": POOL,
+        "rights": RIGHTS,
         "registrar": REGISTRAR,
         "name": NAME,
         **{

@@ -118,11 +118,11 @@ def test_hex_of_another_shape_is_refused(text: object) -> None:
         to_bytes(text, 3, "root")
 
 
-@pytest.mark.parametrize("primary", ["Vouch", "Bind", "SetPayout", "ClaimTo"])
+@pytest.mark.parametrize("primary", ["Vouch", "Bind", "SetPayout", "ClaimTo", "Settle"])
 def test_typed_data_has_the_digest_of_an_independent_encoder(primary: str) -> None:
     known = json.loads((vectors.FOLDER / "typed_data.json").read_text())
     entry = known[primary]
-    contract = known["pool" if primary == "ClaimTo" else "registry"]
+    contract = known[{"ClaimTo": "pool", "Settle": "rights"}.get(primary, "registry")]
     message = typed_data(
         entry["domain"], int(known["chain_id"]), contract, primary, **values_of(primary, entry)
     )

@@ -159,7 +159,8 @@ def test_the_report_is_one_file_that_tells_it(told: tuple[Project, Run]) -> None
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page), "the page needs nothing beside it"
     for pool in ("token", "eth"):
         bundle = read_bundle(project.folder / "out" / "bundles" / f"{pool}-2")
-        assert bundle.token.text(bundle.settlement.table[-1]) in page
+        for amount in (bundle.settlement.table[-1], *bundle.settlement.amounts):
+            assert bundle.token.text(amount).removesuffix(f" {bundle.token.symbol}") in page
 
 
 def test_nothing_is_left_beside_the_output(told: tuple[Project, Run]) -> None:
