@@ -271,7 +271,7 @@ class Forge:
     def killed(self, number: int) -> bool:
         """Whether any test fails; without gas, which every mutant changes."""
         command = [native("forge"), "test", "--fail-fast", "--no-match-path", "*Gas.t.sol"]
-        command += ["--block-prevrandao", str(number)]
+        command += ["--block-prevrandao", "0x" + number.to_bytes(32).hex()]
         settings = {**environment(), "FOUNDRY_PROFILE": "quick", "FOUNDRY_FUZZ_RUNS": "16"}
         done = subprocess.run(
             command, cwd=self.folder, env=settings, capture_output=True, text=True, check=False
@@ -305,9 +305,8 @@ def main() -> None:
     every = mutants(sources)
     print(f"{len(every)} mutants: {dict(Counter(mutant.path for mutant in every))}")
     if chosen.sample:
-        every = sorted(
-            random.Random(chosen.seed).sample(every, min(chosen.sample, len(every))), key=every.index
-        )
+        dice = random.Random(chosen.seed)  # noqa: S311 - which mutants, repeatably
+        every = sorted(dice.sample(every, min(chosen.sample, len(every))), key=every.index)
     tried, survivors = 0, []
     for batch in batches(every):
         artifacts = compiled(mutated(sources, batch))

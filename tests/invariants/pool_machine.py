@@ -160,7 +160,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.model.books = saved
             with pytest.raises(Reverted) as found:
                 self._send(sender, name, *arguments, value=value)
-            assert str(found.value) == str(error)
+            assert str(found.value) == str(error)  # noqa: PT017 - two errors that must agree
             return None
         answer = self._send(sender, name, *arguments, value=value)
         assert wanted is None or answer == wanted
