@@ -40,6 +40,7 @@ def _follow(
 ) -> Sequence[LedgerCommitment]:
     args = event.args
     where = f"Proposed({args['number']})"
+    same(0, args["table"][0], f"{where}: value of nobody")
     due = independent.amounts(args["table"])
     same(list(due), list(args["amounts"]), f"{where}: amounts, the Shapley value of the table")
     for stage, (update, before, amount) in enumerate(zip(args["stages"], ledgers, due, strict=True)):
@@ -85,6 +86,12 @@ def claims(case: Case) -> str:
     facts = _whole(case)
     paid: dict[tuple[int, bytes], int] = {}
     for event in facts.named("Claimed"):
+        if event.args["stage"] >= facts.terms.stage_count:
+            differ(
+                f"a stage below {facts.terms.stage_count}",
+                event.args["stage"],
+                f"Claimed in block {event.block}",
+            )
         key = (event.args["stage"], event.args["contributorId"])
         paid[key] = paid.get(key, 0) + event.args["amount"]
         where = f"Claimed in block {event.block}: 0x{key[1].hex()} in stage {key[0]}"

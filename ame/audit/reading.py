@@ -495,8 +495,8 @@ def _measurement(name: str, value: object, where: object) -> Measurement:
     count = len(stages)
     if not isinstance(value["values_ppm"], dict) or not isinstance(value["method"], str):
         raise FileError("expected an object and a text", file=where, field="values_ppm, method")
-    if not isinstance(value["inputs_sha256"], str):
-        raise FileError("expected a hash", file=where, field="inputs_sha256")
+    if not _is_sha256(value["inputs_sha256"]):
+        raise FileError("expected 64 hex digits", file=where, field="inputs_sha256")
     policies = _list(value["policies"], where, "policies")
     if not all(isinstance(policy, dict) for policy in policies):
         raise FileError("expected objects", file=where, field="policies")

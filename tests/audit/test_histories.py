@@ -76,6 +76,8 @@ def mutate_file(copy: Copy, seed: random.Random) -> str:
     copy.raw(part, change)
     if part == "manifest.json" or part == "rights.yaml":
         return f"{kind} in {part}"  # a comment in the rights is no lie once it is posted
+    if part in ("usage.jsonl", "coalitions.json"):
+        return f"{kind} in {part}"  # nor is another id of a sale, or seed of an exact measurement
     if seed.random() < 0.5:
         copy.repost()
     return f"{kind} in {part}"
