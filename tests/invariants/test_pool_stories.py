@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from ame.records import MAX_AMOUNT
 from tests.invariants.pool_machine import (
+    ABANDON,
+    ARBITER,
     CUSTOMERS,
     DEMAND_BOND,
     HOLDERS,
@@ -126,3 +130,38 @@ def test_refused_ether_waits_for_its_holder() -> None:
     life.books_agree()
     assert life.registry.holder(IDS[0]) == HOLDERS[0]
     assert not life.model.books.owed[IDS[0]]
+
+
+def test_demand_bonds_go_back_once(life: PoolMachine) -> None:
+    post(life)
+    for index in (0, 1):
+        life.demand(OUTSIDER, 0, index, DEMAND_BOND)
+    life.cancel(ARBITER)
+    number = life.model.books.number
+    for _ in range(2):
+        life.reclaim_demand_bond_of(number, 0, 0)
+        life.books_agree()
+
+
+def test_abandoned_deposits_go_back_once_and_in_proportion(life: PoolMachine) -> None:
+    life.deposit_some(CUSTOMERS[1], 333)
+    life.chain.sleep(ABANDON - 1)
+    life.refund(CUSTOMERS[1])
+    life.chain.sleep(1)
+    for customer in (CUSTOMERS[1], CUSTOMERS[0], CUSTOMERS[1], OUTSIDER):
+        life.refund(customer)
+        life.books_agree()
+    assert life.model.books.closed
+    assert not life.model.books.unallocated
+
+
+STORIES = (
+    test_answers_are_in_time_until_the_last_second_and_then_demands_cancel,
+    test_answered_settlements_become_active_after_both_periods,
+    test_an_active_lie_pays_nothing_beyond_what_is_unclaimed,
+    test_demand_bonds_go_back_once,
+    test_abandoned_deposits_go_back_once_and_in_proportion,
+    partial(test_each_lie_is_slashed_by_one_of_the_proofs, lie="duplicate"),
+    partial(test_what_does_not_stand_on_the_active_ledger_is_refused, lie="stale"),
+    partial(test_what_does_not_stand_on_the_active_ledger_is_refused, lie="shrink depth"),
+)
