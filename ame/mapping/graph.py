@@ -10,15 +10,12 @@ from ame.errors import InputError
 Parents: TypeAlias = Mapping[str, Sequence[str]]
 
 
-def problems(parents: Parents) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
-    """(asset, message, field) of each missing parent and of one cycle, if there is any."""
+def missing_parents(parents: Parents) -> Iterator[tuple[str, int]]:
+    """(asset, which of its parents) for each parent that is not there."""
     for asset, above in parents.items():
         for index, parent in enumerate(above):
             if parent not in parents:
-                yield asset, f"its parent {parent!r} is missing", ("parents", index)
-    cycle = find_cycle(parents)
-    if cycle:
-        yield cycle[0], f"its lineage is a cycle: {' -> '.join(cycle)}", ("parents",)
+                yield asset, index
 
 
 def find_cycle(parents: Parents) -> list[str]:
@@ -50,7 +47,7 @@ def with_ancestors(parents: Parents, assets: Iterable[str]) -> set[str]:
     found = set(assets)
     waiting = list(found)
     while waiting:
-        for parent in parents[waiting.pop()]:
+        for parent in parents.get(waiting.pop(), ()):
             if parent not in found:
                 found.add(parent)
                 waiting.append(parent)

@@ -60,8 +60,10 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
     InputError for unknown assets, cycles, and absolute shares that together exceed the whole.
     """
     assets = rights.assets
-    paid_parents = _PaidParents(rights)
-    reached = graph.with_ancestors(paid_parents, weights)
+    for asset in weights:
+        if asset not in assets:
+            raise InputError(f"{rights.file}: expected the rights to the asset {asset!r}, found none")
+    reached = graph.with_ancestors(rights.paying_lineage, weights)
     order = [asset for asset in rights.order if asset in reached]
     absolute = _absolute_edges(order, rights)
     receipts = {asset: Receipts() for asset in order}
@@ -95,34 +97,17 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
     return {asset: found for asset, found in receipts.items() if asset in weights or found.sources}
 
 
-class _PaidParents(dict[str, tuple[str, ...]]):
-    """Parents through which money or an absolute share can pass; made as they are asked for."""
-
-    def __init__(self, rights: Rights) -> None:
-        super().__init__()
-        self.rights = rights
-        self.absolute = any(
-            parent.scope == "absolute" and parent.upstream_ppm
-            for asset in rights.assets.values()
-            for parent in asset.parents
-        )
-
-    def __missing__(self, asset: str) -> tuple[str, ...]:
-        if asset not in self.rights.assets:
-            raise InputError(f"{self.rights.file}: expected the rights to the asset {asset!r}, found none")
-        # Absolute shares climb along every edge, paid or not.
-        found = self[asset] = tuple(
-            parent.asset
-            for parent in self.rights.assets[asset].parents
-            if self.absolute or parent.upstream_ppm
-        )
-        return found
+def check_absolute_shares(rights: Rights) -> None:
+    """Refuse absolute shares that together exceed the whole for any asset."""
+    _absolute_edges(rights.order, rights)
 
 
 def _absolute_edges(order: list[str], rights: Rights) -> dict[str, tuple[_Edge, ...]]:
     """Per asset the absolute edges from it and from everything above it, each once, in the order they are
     met."""
     found: dict[str, tuple[_Edge, ...]] = {}
+    if not rights.has_absolute_shares:
+        return found
     for asset in order:
         parents = rights.assets[asset].parents
         above = [edges for parent in parents if (edges := found.get(parent.asset))]

@@ -8,7 +8,7 @@ or does not add up is refused with file, line and field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -134,6 +134,29 @@ class Rights:
         """All assets, each after its parents. InputError where the lineage is a cycle."""
         return graph.parents_first(self.lineage)
 
+    @cached_property
+    def has_absolute_shares(self) -> bool:
+        """Whether any edge carries an absolute upstream share."""
+        return any(
+            parent.upstream_ppm and parent.scope == "absolute"
+            for asset in self.assets.values()
+            for parent in asset.parents
+        )
+
+    @cached_property
+    def paying_lineage(self) -> dict[str, tuple[str, ...]]:
+        """The edges along which money, or a claim to an absolute share, can go up; assets without any are
+        left out.
+        """
+        if self.has_absolute_shares:  # these climb along every edge, paid or not
+            return self.lineage
+        paying = {
+            asset.id: tuple(parent.asset for parent in asset.parents if parent.upstream_ppm)
+            for asset in self.assets.values()
+            if asset.parents
+        }
+        return {asset: parents for asset, parents in paying.items() if parents}
+
     def error(self, message: str, path: FieldPath) -> FileError:
         """An error about the field at `path`, with its line."""
         return FileError(
@@ -174,7 +197,7 @@ def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
     try:
         rights = _Reader(document, str(file), text).read()
         problems = list(_splits(rights.assets.values()))
-        problems += list(graph.problems(rights.lineage))
+        problems += list(_lineage_problems(rights))
     except _FieldError as error:
         line = strict_yaml.line_of(text, error.path)
         raise FileError(str(error), file=file, line=line, field=field_name(error.path)) from error
@@ -224,6 +247,17 @@ def copies(rights: Rights) -> list[tuple[str, str]]:
         if other != asset.id and holders_of(rights.assets[other]) != holders_of(asset):
             found.append((asset.id, other))
     return found
+
+
+def _lineage_problems(rights: Rights) -> Iterator[tuple[str, str, FieldPath]]:
+    for asset, index in graph.missing_parents(rights.lineage):
+        parent = rights.lineage[asset][index]
+        yield asset, f"its parent {parent!r} is missing", ("parents", index)
+    try:
+        rights.order  # noqa: B018 - kept for whoever needs it next
+    except InputError:
+        cycle = graph.find_cycle(rights.lineage)
+        yield cycle[0], f"its lineage is a cycle: {' -> '.join(cycle)}", ("parents",)
 
 
 def _splits(assets: Iterable[Asset]) -> Iterable[tuple[str, str, FieldPath]]:
