@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def audit(
     None: then the checks that need it are unknown. rerun: runs coalitions again,
     pipeline -> coalition -> value in ppm. Never raises because of the bundle.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # a bundle's million rows have no cycles, and walking them again and again takes a fifth of the time
+    try:
+        return _audit(folders, facts, rerun, on_progress)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _audit(
+    folders: Sequence[Path],
+    facts: ChainFacts | None,
+    rerun: Callable[[Case], Mapping[str, Mapping[int, int]]] | None,
+    on_progress: Progress | None,
+) -> Report:
     *history, folder = folders
     try:
         contents = Contents(read_files(folder))

@@ -19,14 +19,14 @@ def manifest(case: Case) -> str:
     stages = decoded(lambda: case.contents.head).stages
     expected = {*SINGLE_PARTS, *(f"ledger/{stage}.bin" for stage in stages)}
     same(sorted(expected), sorted(files.manifest["parts"]), f"{files.folder / 'manifest.json'}: parts")
-    return f"{len(files.parts)} parts have their SHA-256"
+    return f"{len(files.manifest['parts'])} parts have their SHA-256"
 
 
 def formats(case: Case) -> str:
     """Every part is strictly what its format says."""
     contents = case.contents
     head = contents.head
-    for name in ("usage", "measurements", "shares", "rights", "allocation", "ledgers"):
+    for name in ("rights", "usage", "measurements", "shares", "allocation", "ledgers"):  # what peaks, first
         getattr(contents, name)
     for stage in {row.stage for row in contents.allocation} - set(head.stages):
         differ(f"one of {', '.join(head.stages)}", stage, "allocation.jsonl: stage")
