@@ -73,9 +73,10 @@ def to_svg(rights: Rights, at: datetime, root: str | None = None) -> str:
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
     for name in lineage:
-        parts += [
-            _svg_edge(place[parent.asset], place[name], parent) for parent in rights.assets[name].parents
-        ]
+        parents = rights.assets[name].parents
+        for index, parent in enumerate(parents):
+            end = place[name][1] + _BOX_HEIGHT * (index + 1) // (len(parents) + 1)
+            parts.append(_svg_edge(place[parent.asset], (place[name][0], end), parent))
     for name in lineage:
         parts.append(_svg_box(rights, rights.assets[name], place[name], conflicts.get(name, ()), at))
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -152,14 +153,14 @@ def _places(lineage: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, int]]:
 
 def _svg_edge(start: tuple[int, int], end: tuple[int, int], edge: Parent) -> str:
     x1, y1 = start[0] + _BOX_WIDTH, start[1] + _BOX_HEIGHT // 2
-    x2, y2 = end[0], end[1] + _BOX_HEIGHT // 2
+    x2, y2 = end
     bend = _GAP_X // 2
     label = escape(f"{edge.relation}{_upstream(edge)}")
     dash = ' stroke-dasharray="5 3"' if edge.relation == "trained_on" else ""
     return (
         f'<path d="M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}" fill="none" stroke="#555"{dash} '
         f'marker-end="url(#tip)"><title>{label}</title></path>'
-        f'<text x="{x2 - 8}" y="{y2 - 5}" text-anchor="end" fill="#333" font-size="10">{label}</text>'
+        f'<text x="{x2 - 8}" y="{y2 - 3}" text-anchor="end" fill="#333" font-size="10">{label}</text>'
     )
 
 
@@ -172,7 +173,7 @@ def _svg_box(
     stroke = _LEVEL_COLOURS[worst] if worst else "#444"
     colour = _STAGE_COLOURS[rights.stages.index(asset.stage)]
     title = "\n".join([f"{asset.id}: {asset.title or asset.stage}", *map(str, conflicts)])
-    mark = f" ⚠ {conflicts[0].kind}" if conflicts else ""
+    mark = f" ⚠ {conflicts[actions.index(worst)].kind}" if worst else ""
     rows: Iterator[tuple[str, str]] = zip(
         (asset.id, f"{asset.license or 'no licence'}{mark}", _holders(asset, at)),
         ("#000", stroke if worst else "#333", "#333"),

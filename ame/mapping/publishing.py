@@ -73,7 +73,7 @@ def read_standings(
     contract = web3.eth.contract(address=registry, abi=_abi())
     latest: dict[bytes, tuple[RegisteredAsset, int]] = {}
     for event, found in _events(contract, first_block, block):
-        latest[bytes(event.args.assetId)] = (found, event.blockNumber)
+        latest[bytes(event["args"]["assetId"])] = (found, event["blockNumber"])
     standings = {}
     for name, asset in rights.assets.items():
         content = registration.content_hash(asset)
@@ -121,8 +121,8 @@ def _events(contract: Any, first: int, last: int) -> Iterator[tuple[Any, Registe
         end = min(start + BLOCKS_PER_REQUEST - 1, last)
         for kind in (contract.events.Registered, contract.events.SplitChanged):
             found += kind().get_logs(from_block=start, to_block=end)
-    for event in sorted(found, key=lambda event: (event.blockNumber, event.logIndex)):
-        yield event, _to_record(event.args.asset)
+    for event in sorted(found, key=lambda event: (event["blockNumber"], event["logIndex"])):
+        yield event, _to_record(event["args"]["asset"])
 
 
 def _to_record(asset: Any) -> RegisteredAsset:
