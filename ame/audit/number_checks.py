@@ -14,10 +14,10 @@ from ame.attribution.policies import from_log
 from ame.attribution.shares import shares as attribute
 from ame.audit import independent
 from ame.audit.case import Case, differ, same
-from ame.audit.reading import decoded
+from ame.audit.reading import Row, decoded
 from ame.errors import CannotTell, InputError
 from ame.mapping.allocate import allocate
-from ame.records import Measurement, Shares
+from ame.records import AllocationLine, Measurement, Shares
 
 
 def usage(case: Case) -> str:
@@ -143,19 +143,22 @@ def allocation(case: Case) -> str:
             number, row = next(rows, (0, None))
             if row is None:
                 differ(f"0x{line.contributor_id.hex()} in {stage}", "no more lines", "allocation.jsonl")
-            where = f"allocation.jsonl:{number}"
-            same(
-                (stage, line.contributor_id.hex()),
-                (row.stage, row.contributor_id.hex()),
-                f"{where}: contributor",
-            )
-            same(line.weight, row.weight, f"{where}: weight of {row.name or row.contributor_id.hex()}")
-            same(line.reasons, row.reasons, f"{where}: reasons of {row.name or row.contributor_id.hex()}")
-            same(due.names.get(line.contributor_id), row.name, f"{where}: name")
+            _check_row(stage, line, due.names.get(line.contributor_id), row, number)
     number, row = next(rows, (0, None))
     if row is not None:
         differ("no more lines", f"0x{row.contributor_id.hex()} in {row.stage}", f"allocation.jsonl:{number}")
     return f"{len(contents.allocation)} lines follow from the rights at {head.at.isoformat()}"
+
+
+def _check_row(stage: str, line: AllocationLine, name: str | None, row: Row, number: int) -> None:
+    due = (stage, line.contributor_id, name, line.weight, line.reasons)
+    if due == (row.stage, row.contributor_id, row.name, row.weight, row.reasons):
+        return
+    where, whom = f"allocation.jsonl:{number}", row.name or row.contributor_id.hex()
+    same((stage, line.contributor_id.hex()), (row.stage, row.contributor_id.hex()), f"{where}: contributor")
+    same(line.weight, row.weight, f"{where}: weight of {whom}")
+    same(line.reasons, row.reasons, f"{where}: reasons of {whom}")
+    same(name, row.name, f"{where}: name")
 
 
 def _check_time(case: Case, at: datetime) -> None:

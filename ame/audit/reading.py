@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ from ame.bundle import (
 from ame.encoding import to_bytes
 from ame.errors import CannotTell, FileError, InputError
 from ame.mapping.rights import Rights, parse_rights, to_time
-from ame.records import LedgerCommitment, Measurement, Shares, StageUpdate, Terms, UsageRecord
+from ame.records import MAX_AMOUNT, LedgerCommitment, Measurement, Shares, StageUpdate, Terms, UsageRecord
 
 MAX_PART_BYTES = 2**31
 MAX_NESTING = 32
@@ -43,6 +44,7 @@ SINGLE_PARTS = (
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,77}", re.ASCII)
 _HEX_MASK = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,1023})", re.ASCII)
 _FRACTION = re.compile(r"(0|-?[1-9][0-9]{0,999})/([1-9][0-9]{0,999})", re.ASCII)
+_ROW_KEYS = {"stage", "contributor_id", "name", "weight", "amount", "reasons"}
 _STAGE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -239,7 +241,10 @@ class Contents:
     @cached_property
     def ledgers(self) -> tuple[LedgerRows, ...]:
         """ledger/<stage>.bin of all stages"""
-        return tuple(self._ledger(f"ledger/{stage}.bin") for stage in self.head.stages)
+        rows = tuple(self._ledger(f"ledger/{stage}.bin") for stage in self.head.stages)
+        for stage in self.head.stages:
+            self._release(f"ledger/{stage}.bin")
+        return rows
 
     def part(self, name: str) -> bytes:
         """The bytes of a part. CannotTell if it is not there."""
@@ -376,11 +381,13 @@ def _list(value: object, where: object, field: str, length: int | None = None) -
 
 
 def _integer(value: object, where: object, field: str, low: int = 0, high: int = 2**128 - 1) -> int:
-    if not isinstance(value, str) or not _DECIMAL.fullmatch(value) or not low <= int(value) <= high:
-        raise FileError(
-            f"expected a decimal text from {low} to {high}, got {str(value)[:60]!r}", file=where, field=field
-        )
-    return int(value)
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        number = int(value)
+        if low <= number <= high:
+            return number
+    raise FileError(
+        f"expected a decimal text from {low} to {high}, got {str(value)[:60]!r}", file=where, field=field
+    )
 
 
 def _integers(value: object, where: object, field: str, length: int, low: int = 0) -> tuple[int, ...]:
@@ -474,16 +481,17 @@ def _terms(value: object, where: object) -> Terms:
 
 
 def _row(value: dict[str, Any], where: str) -> Row:
-    _expect(value, {"stage", "contributor_id", "name", "weight", "amount", "reasons"}, where)
+    if value.keys() != _ROW_KEYS:
+        _expect(value, _ROW_KEYS, where)
     stage, name, reasons = value["stage"], value["name"], value["reasons"]
     if not isinstance(stage, str) or not (name is None or isinstance(name, str)):
         raise FileError("expected texts", file=where, field="stage, name")
     return Row(
-        stage,
-        to_bytes(value["contributor_id"], 32, f"{where}: contributor_id"),
+        sys.intern(stage),  # the same few words a million times
+        to_bytes(value["contributor_id"], 32, where),
         name,
-        _integer(value["weight"], where, "weight", 0, 2**127 - 1),
-        _integer(value["amount"], where, "amount", 0, 2**127 - 1),
+        _integer(value["weight"], where, "weight", 0, MAX_AMOUNT),
+        _integer(value["amount"], where, "amount", 0, MAX_AMOUNT),
         _texts(reasons, where, "reasons"),
     )
 
