@@ -56,7 +56,10 @@ class Chain:
         if name.startswith("TEST::"):
             index, accounts = int(name.removeprefix("TEST::")), self._ape.accounts.test_accounts
             return accounts[index] if index < len(accounts) else accounts.generate_account(index)
-        return self._ape.accounts.load(name)
+        try:
+            return self._ape.accounts.load(name)
+        except KeyError as error:
+            raise InputError(f"no Ape account named {name!r}; `ape accounts list` shows them") from error
 
     def account_of_key(self, key: bytes) -> Any:
         """A signer for a private key that the caller has in its hands, from a keystore or key file."""

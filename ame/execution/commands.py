@@ -116,6 +116,7 @@ def create(
 ) -> None:
     """Open a pool of these terms, fixed for good, and remember it as pool/NAME."""
     from ame.encoding import ZERO_ADDRESS, check_address, keccak
+    from ame.errors import InputError
     from ame.execution.chain import Deployments, connect, create_pool
     from ame.records import Terms
 
@@ -137,6 +138,9 @@ def create(
             demand_bond_wei=demand_bond_wei,
             terms_hash=keccak(terms_file.read_bytes()),
         )
+        address = str(factory.poolAddress(terms, keccak(name.encode())))
+        if chain.code(address):
+            raise InputError(f"NAME: a pool {name!r} of these terms exists already: {address}")
         confirm(yes, chain, signer=sender.address, **terms._asdict())
         contract = create_pool(chain, factory, terms, sender, keccak(name.encode()))
         deployments.remember(f"pool/{name}", contract.address)
@@ -176,7 +180,10 @@ def deposit(network: str, account: str, yes: bool, pool_name: str, amount: int, 
     "--previous", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Bundle before."
 )
 def settle(network: str, config: Path, usage: Path, output: Path, previous: Path | None) -> None:
-    """Measure, map and settle one epoch of sales: writes a bundle. CONFIG is a YAML file (see README)."""
+    """Measure, map and settle one epoch of sales: writes a bundle.
+
+    CONFIG is a YAML file such as examples/digits/settle.yaml.
+    """
     from concurrent.futures import ProcessPoolExecutor
 
     from ame.attribution.measure import measure
@@ -230,6 +237,8 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
     evidence = write_bundle(output, bundle)
     for stage, amount in zip(bundle.settlement.stages, bundle.settlement.amounts, strict=True):
         click.echo(f"{stage:<16} {token.text(amount)}")
+    revenue = bundle.settlement.table[-1]
+    click.echo(f"{'sum':<16} {token.text(revenue)}, in base units {revenue}")
     click.echo(f"evidence {evidence.hex()}")
 
 
@@ -240,19 +249,26 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
 def propose(network: str, account: str, yes: bool, folder: Path) -> None:
     """Post the settlement of the bundle in FOLDER, with the bond that the pool asks for."""
     from ame.bundle import evidence_of, read_bundle
+    from ame.errors import InputError
     from ame.execution.chain import connect
     from ame.execution.chain import propose as propose_to
 
     with connect(network) as chain:
         bundle = read_bundle(folder, chain_id=chain.id)
         contract, sender = chain.at("SettlementPool", bundle.settlement.pool), chain.account(account)
+        revenue, unallocated = bundle.settlement.table[-1], int(contract.unallocated())
+        if revenue > unallocated:
+            raise InputError(
+                f"the settlement needs {bundle.token.text(revenue)}, the pool has {bundle.token.text(unallocated)} "
+                f"unallocated: deposit {revenue - unallocated} base units first (`ame deposit`)"
+            )
         confirm(
             yes,
             chain,
             signer=sender.address,
             pool=contract.address,
             settlement=bundle.settlement.number,
-            revenue=bundle.token.text(bundle.settlement.table[-1]),
+            revenue=bundle.token.text(revenue),
         )
         receipt = propose_to(chain, contract, bundle.books, evidence_of(folder), sender)
         click.echo(f"settlement {bundle.settlement.number} is pending: {receipt.txn_hash}")
@@ -280,7 +296,10 @@ def status(network: str, pool_name: str, as_json: bool) -> None:
         }
         click.echo(json.dumps({**facts, **{name: str(amount) for name, amount in books.items()}}))
         return
-    click.echo(f"settlement {now.number}: {STATUSES[now.current]}, active from {as_date(now.activeAt)}")
+    since = f", active from {as_date(now.activeAt)}" if STATUSES[now.current] in ("pending", "active") else ""
+    click.echo(
+        f"settlement {now.number}: {STATUSES[now.current]}{since}" if now.number else "no settlement yet"
+    )
     for name, amount in books.items():
         click.echo(f"{name:<16} {token.text(amount)}")
 
@@ -307,8 +326,14 @@ def as_date(seconds: int) -> str:
 
 def find_pool(chain: Chain, name: str) -> Any:
     """A pool by its address, or by the name it is remembered under."""
+    from ame.errors import InputError
     from ame.execution.chain import Deployments
 
     if name.startswith("0x"):
         return chain.at("SettlementPool", name)
-    return Deployments(DEPLOYMENTS, chain).find(f"pool/{name}", "SettlementPool")
+    deployments = Deployments(DEPLOYMENTS, chain)
+    if f"pool/{name}" not in deployments.addresses:
+        raise InputError(
+            f"{deployments.path}: no pool named {name!r}; `ame pool create {name}` first, or give an address"
+        )
+    return deployments.find(f"pool/{name}", "SettlementPool")
