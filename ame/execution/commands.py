@@ -334,6 +334,6 @@ def find_pool(chain: Chain, name: str) -> Any:
     deployments = Deployments(DEPLOYMENTS, chain)
     if f"pool/{name}" not in deployments.addresses:
         raise InputError(
-            f"{deployments.path}: no pool named {name!r}; `ame pool create {name}` first, or give an address"
+            f"{deployments.path}: nothing named {f'pool/{name}'!r} is remembered; `ame pool create {name}` first"
         )
     return deployments.find(f"pool/{name}", "SettlementPool")
