@@ -23,7 +23,10 @@ def ape_build() -> dict[str, Any]:
     """Ape's contract types by name, compiled anew: its cache overlooks changes of imports, which move metadata."""
     import ape
 
-    return {name: one.model_dump(mode="json") for name, one in ape.Project(ROOT).load_contracts(use_cache=False).items()}
+    return {
+        name: one.model_dump(mode="json")
+        for name, one in ape.Project(ROOT).load_contracts(use_cache=False).items()
+    }
 
 
 def artifact(name: str) -> dict[str, Any]:
