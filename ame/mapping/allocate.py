@@ -143,7 +143,9 @@ def _parts(
     holdings = holdings_at(rights.assets[asset], at)
     if not holdings:
         raise rights.asset_error(asset, f"nobody holds it at {at.isoformat()}")
-    parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
+    parts = [receipts.kept]
+    if len(holdings) > 1:
+        parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
     return [
         _Part(
             holding.contributor, part, f"{units(part)} because split {percent(holding.ppm, 10**6)} x {source}"

@@ -127,7 +127,7 @@ def _listed(line: bytes, path: Path, number: int) -> Card:
 def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: bool = False) -> Card:
     fields = _Fields(data, path, first_line, one_line)
     is_dataset = asset_id.startswith(DATASETS) or (
-        bool(_DATASET_KEYS & data.keys()) and not _MODEL_KEYS & data.keys()
+        not _DATASET_KEYS.isdisjoint(data) and _MODEL_KEYS.isdisjoint(data)
     )
     bare_id = fields.asset_id(asset_id.removeprefix(DATASETS), "id")
     asset_id = DATASETS + bare_id if is_dataset else bare_id
@@ -185,10 +185,13 @@ class _Fields:
     def texts(self, field: str) -> list[str]:
         """A field that is one text or a list of texts."""
         value = self.data.get(field)
-        items = [] if value is None else value if isinstance(value, list) else [value]
-        if not all(isinstance(item, str) for item in items):
-            raise self.error(field, f"expected text or a list of texts, got {names.escaped(items)[:80]}")
-        return items
+        if value is None:
+            return []
+        if isinstance(value, str):
+            return [value]
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(field, f"expected text or a list of texts, got {names.escaped(value)[:80]}")
+        return value
 
     def asset_id(self, text: str, field: str) -> str:
         try:
@@ -235,10 +238,10 @@ class _Fields:
                 found.append(license_of(tag))
             except InputError as error:
                 raise self.error("license", str(error)) from error
-        known = sorted({expression for expression in found if expression})
-        if not known or len(known) < len(set(found)):
-            return None
-        return licenses.all_of(known)
+        if len(found) == 1:
+            return found[0]
+        known = [expression for expression in found if expression]
+        return licenses.all_of(known) if known and len(known) == len(found) else None
 
 
 @cache

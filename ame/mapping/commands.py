@@ -68,7 +68,7 @@ def import_command(
         raise InputError(f"--since: {error}") from error
     result = import_cards(found, _registrars(registrars), start)
     is_json = output is not None and output.suffix == ".json"
-    text = json.dumps(result.document, indent=1) + "\n" if is_json else to_text(result.document)
+    text = json.dumps(result.document) + "\n" if is_json else to_text(result.document)
     parse_rights(text, output or "rights.yaml")  # nothing is written that could not be read
     for gap in result.gaps:
         click.echo(f"missing: {gap}", err=True)

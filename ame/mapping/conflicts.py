@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 from ame.mapping import graph
 from ame.mapping.collector import paused_collector
@@ -80,36 +81,48 @@ def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Co
     Per asset, kind and licence one conflict: the one with the shortest path. InputError for an unreadable
     licence.
     """
+    wanted = None if used is None else graph.with_ancestors(rights.lineage, used)
+    if rights in _FOUND:
+        return [one for one in _FOUND[rights] if wanted is None or one.asset in wanted]
     with paused_collector():
-        return _find_conflicts(rights, used)
+        found = _find_conflicts(rights, wanted)
+    if wanted is None:
+        _FOUND[rights] = tuple(found)
+    return found
 
 
-def _find_conflicts(rights: Rights, used: Iterable[str] | None) -> list[Conflict]:
-    lineage, order = rights.lineage, rights.order
-    if used is not None:
-        wanted = graph.with_ancestors(lineage, used)
-        order = [asset for asset in order if asset in wanted]
+# Conflicts of all assets, for as long as their Rights live: `check` finds them, a settlement asks again.
+_FOUND: WeakKeyDictionary[Rights, tuple[Conflict, ...]] = WeakKeyDictionary()
+
+
+def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
+    lineage = rights.lineage
+    order = rights.order if wanted is None else [asset for asset in rights.order if asset in wanted]
     duties: _Duties = {}
     found = []
     for name in order:
         asset = rights.assets[name]
-        inherited = _inherited(lineage[name], duties)
+        parents = lineage[name]
+        inherited = _inherited(parents, duties) if parents else {}
         terms, broken = _best_terms(asset, inherited)
         own = [key for key in terms.asks if key not in inherited]
-        duties[name] = {**inherited, **dict.fromkeys(own, _Duty(name, 0, None))} if own else inherited
-        broken += [key for key in own if key[0] in ("noncommercial", "unknown-license")]
-        found += [Conflict(*key, duties[name][key].origin, name, duties) for key in broken]
+        duties[name] = inherited
+        if own:
+            duties[name] = inherited | dict.fromkeys(own, _Duty(name, 0, None))
+            broken += [key for key in own if key[0] in ("noncommercial", "unknown-license")]
+        if broken:
+            found += [Conflict(*key, duties[name][key].origin, name, duties) for key in broken]
     return found
 
 
 def _inherited(parents: Iterable[str], duties: _Duties) -> dict[_Key, _Duty]:
     result: dict[_Key, _Duty] = {}
     for parent in parents:
-        for key, duty in duties[parent].items():
+        for key, (origin, length, _) in duties[parent].items():
             if key[0] == "unknown-license":  # asks nothing of others
                 continue
-            if key not in result or result[key].length > duty.length + 1:
-                result[key] = _Duty(duty.origin, duty.length + 1, parent)
+            if key not in result or result[key].length > length + 1:
+                result[key] = _Duty(origin, length + 1, parent)
     return result
 
 
@@ -118,6 +131,8 @@ def _best_terms(asset: Asset, inherited: Mapping[_Key, _Duty]) -> tuple[Terms, l
     ways = options(asset.license)
     if not inherited:
         return ways[0], []
+    if len(ways) == 1:
+        return ways[0], [key for key, duty in inherited.items() if _is_broken(key, duty, ways[0], asset)]
     choices = [
         (terms, [key for key, duty in inherited.items() if _is_broken(key, duty, terms, asset)])
         for terms in ways

@@ -108,7 +108,7 @@ class _Importer:
                 self.gaps.append(Gap(card.id, gap, self.reserve(gap), card.file))
         self.contributors.update(dict.fromkeys(card.holders))
         holders = [{"contributor": name} for name in card.holders] + holders
-        parts = telescoping_split(WHOLE_PPM, [1] * len(holders))
+        parts = telescoping_split(WHOLE_PPM, [1] * len(holders)) if len(holders) > 1 else [WHOLE_PPM]
         asset = {
             "id": card.id,
             "stage": card.stage,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ame.errors import InputError
 
-# Tags of Hugging Face (hub-docs, "Licenses") that SPDX does not know under the same name. Checked against
-# SPDX 3.27.
+# Tags of the Hub (huggingface.co/docs/hub/repositories-licenses) that are no SPDX identifiers, or whose version SPDX
+# names differently. Every tag of that page is read by tests/mapping/test_licenses.py.
 HUGGING_FACE_TAGS = {
     "afl-3.0": "AFL-3.0",
     "bigcode-openrail-m": "LicenseRef-bigcode-openrail-m",
@@ -83,7 +83,7 @@ _REFS: dict[str, frozenset[str]] = {
     "LicenseRef-apple-amlr": frozenset({_NC, _USE, _BY}),
     "LicenseRef-lgpl-lr": frozenset({_SA, _BY}),
 }
-_NO_ASK = ("CC0-", "Unlicense", "0BSD", "PDDL-", "WTFPL", "CC-PDDC", "MIT-0", "CDLA-Permissive-2.0", "BSL-")
+_NO_ASK = ("CC0-", "Unlicense", "0BSD", "PDDL-", "WTFPL", "CC-PDDC", "MIT-0", "CDLA-Permissive-2.0")
 _COPYLEFT = (
     "GPL-",
     "AGPL-",
@@ -98,8 +98,8 @@ _COPYLEFT = (
     "CECILL-2",
     "MS-RL",
 )
-# A work under the first may be passed on under the second (CC and GNU compatibility lists); everything
-# else: the same family.
+# A work under the first may be passed on under the second: CC BY-SA 4.0's compatible licences (GPLv3), and what the
+# GNU licences say themselves (LGPL to GPL; GPLv3 section 13). Otherwise only the same family.
 _ONE_WAY = {
     ("CC-BY-SA-4", "GPL-3"),
     ("LGPL-2", "GPL-2"),
@@ -116,19 +116,12 @@ class Terms(NamedTuple):
     kinds: frozenset[str]
     licenses: frozenset[str]
 
-    @property
-    def asks(self) -> tuple[tuple[str, str], ...]:
-        """Each (kind, licence that asks for it), sorted."""
-        return _asks(self)
-
-
-@cache
-def _asks(terms: Terms) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((kind, license_) for license_ in terms.licenses for kind in kinds_of(license_)))
+    asks: tuple[tuple[str, str], ...] = ()  # each (kind, licence that asks for it), sorted
 
 
 NO_ASSERTION = "NOASSERTION"
-UNKNOWN = Terms(frozenset({"unknown-license"}), frozenset({NO_ASSERTION}))
+_UNKNOWN_KINDS = frozenset({"unknown-license"})
+UNKNOWN = Terms(_UNKNOWN_KINDS, frozenset({NO_ASSERTION}), (("unknown-license", NO_ASSERTION),))
 
 
 @cache
@@ -170,9 +163,11 @@ def options(expression: str | None) -> tuple[Terms, ...]:
     """
     if expression is None or expression.upper() in (NO_ASSERTION, "NONE"):
         return (UNKNOWN,)
-    return tuple(
-        sorted(_options(_parsed(expression)), key=lambda terms: (len(terms.kinds), sorted(terms.kinds)))
-    )
+    found = [
+        terms._replace(asks=tuple(sorted((kind, key) for key in terms.licenses for kind in kinds_of(key))))
+        for terms in _options(_parsed(expression))
+    ]
+    return tuple(sorted(found, key=lambda terms: (len(terms.kinds), sorted(terms.kinds))))
 
 
 def _parsed(expression: str) -> Any:
@@ -220,17 +215,17 @@ def kinds_of(key: str) -> frozenset[str]:
     if key in _REFS:
         return _REFS[key]
     if key == NO_ASSERTION or key.startswith("LicenseRef-"):
-        return UNKNOWN.kinds
+        return _UNKNOWN_KINDS
     if key.startswith(_NO_ASK):
         return frozenset()
     found = {_BY}
-    if re.search(r"-NC\b|Noncommercial|NonCommercial|C-UDA|-NC-", key):
+    if re.search(r"-NC\b|Noncommercial|NonCommercial", key):
         found.add(_NC)
     if re.search(r"-ND\b", key):
         found.add(_ND)
     if key.startswith(_COPYLEFT) or re.match(r"CC-.*-SA\b", key):
         found.add(_SA)
-    if "RAIL" in key:
+    if key == "C-UDA-1.0":  # commercial use is allowed, but only computation
         found.add(_USE)
     return frozenset(found)
 

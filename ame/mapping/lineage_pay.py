@@ -39,7 +39,7 @@ class Source(NamedTuple):
     scope: str = "relative"
 
 
-@dataclass
+@dataclass(slots=True)
 class Receipts:
     """What an asset's holders get in one stage; `kept` of everything that the sources brought."""
 
@@ -63,6 +63,10 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
     for asset in weights:
         if asset not in assets:
             raise InputError(f"{rights.file}: expected the rights to the asset {asset!r}, found none")
+    if rights.paying_lineage.keys().isdisjoint(weights):  # nobody shares upwards: most epochs
+        return {
+            asset: Receipts([Source(weight)] if weight else [], weight) for asset, weight in weights.items()
+        }
     reached = graph.with_ancestors(rights.paying_lineage, weights)
     order = [asset for asset in rights.order if asset in reached]
     absolute = _absolute_edges(order, rights)

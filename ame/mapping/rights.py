@@ -109,9 +109,9 @@ DEFAULT_POLICIES: Mapping[str, Policy] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rights:
-    """What a rights file says. `reserves` and `escrow`: reserve name -> contributor name."""
+    """What a rights file says. Compared by identity. `reserves` and `escrow`: reserve name -> contributor name."""
 
     stages: tuple[str, ...]
     registrars: Mapping[str, str]
@@ -323,6 +323,7 @@ _ASSET = {
 }
 _HOLDER = {"contributor", "reserve", "ppm", "from", "until"}
 _PARENT = {"asset", "relation", "upstream_ppm", "scope"}
+_ASSET_NEEDS, _HOLDER_NEEDS, _PARENT_NEEDS = {"id", "stage", "holders"}, {"ppm", "from"}, {"asset"}
 _AS_OF = {"chain_id", "registry", "block"}
 _RESERVE = {"name", "contributor"}
 _RELATIONS, _SCOPES = frozenset(RELATIONS), frozenset(SCOPES)
@@ -460,7 +461,7 @@ class _Reader:
         return result
 
     def read_asset(self, item: Any, path: FieldPath) -> Asset:
-        entry = self.fields(item, path, _ASSET, {"id", "stage", "holders"})
+        entry = self.fields(item, path, _ASSET, _ASSET_NEEDS)
         asset = self.checked(names.check_asset_id, entry["id"], (*path, "id"))
         self.known(entry["stage"], self.stages, "stage", (*path, "stage"))
         sha256, file_path = entry.get("sha256"), entry.get("path")
@@ -481,6 +482,9 @@ class _Reader:
         contested = entry.get("contested", False)
         if type(contested) is not bool:
             raise _FieldError((*path, "contested"), f"expected true or false, got {_shown(contested)}")
+        credits_ = self.sequence(entry.get("credits") or [], (*path, "credits"))
+        if credits_ and not all(type(credit) is str for credit in credits_):
+            raise _FieldError((*path, "credits"), f"expected asset ids, got {_shown(credits_)}")
         return Asset(
             asset,
             entry["stage"],
@@ -490,7 +494,7 @@ class _Reader:
             self.read_holders(entry["holders"], (*path, "holders")),
             file_path,
             title,
-            tuple(self.sequence(entry.get("credits") or [], (*path, "credits"))),
+            tuple(credits_),
             contested,
         )
 
@@ -501,12 +505,10 @@ class _Reader:
                 result.append(Parent(item))
                 continue
             where = (*path, index)
-            entry = self.fields(item, where, _PARENT, {"asset"})
+            entry = self.fields(item, where, _PARENT, _PARENT_NEEDS)
+            get = entry.get
             parent = Parent(
-                entry["asset"],
-                entry.get("relation", "derived"),
-                entry.get("upstream_ppm", 0),
-                entry.get("scope", "relative"),
+                entry["asset"], get("relation", "derived"), get("upstream_ppm", 0), get("scope", "relative")
             )
             if parent.relation not in _RELATIONS:
                 self.known(parent.relation, RELATIONS, "relation", (*where, "relation"))
@@ -519,7 +521,10 @@ class _Reader:
             result.append(parent)
         if len(result) > 1 and len({parent.asset for parent in result}) != len(result):
             raise _FieldError(path, "expected each parent once")
-        relative = sum(parent.upstream_ppm for parent in result if parent.scope == "relative")
+        relative = 0
+        for parent in result:
+            if parent.upstream_ppm and parent.scope == "relative":
+                relative += parent.upstream_ppm
         if relative > WHOLE_PPM:
             raise _FieldError(
                 path, f"expected relative upstream shares of at most {WHOLE_PPM} ppm, got {relative}"
@@ -530,7 +535,7 @@ class _Reader:
         result = []
         for index, item in enumerate(self.sequence(value, path)):
             where = (*path, index)
-            entry = self.fields(item, where, _HOLDER, {"ppm", "from"})
+            entry = self.fields(item, where, _HOLDER, _HOLDER_NEEDS)
             if "reserve" in entry and "contributor" not in entry:
                 self.known(entry["reserve"], self.reserves, "reserve", (*where, "reserve"))
                 holder = self.reserves[entry["reserve"]]

@@ -93,6 +93,10 @@ CASES = {
         "rights.yaml:11: assets[0].license: unknown licence 'MTI'",
     ),
     "unreadable licence": (text_of(asset("a", "license: MIT OR OR")), "expected an SPDX expression"),
+    "credits that are no names": (
+        text_of(asset("a", "credits: [1]")),
+        "assets[0].credits: expected asset ids, got [1]",
+    ),
     "hash that is none": (text_of(asset("a", "sha256: abc")), "assets[0].sha256: expected 64 lower-case hex"),
     "ppm as text": (text_of(asset("a").replace("1000000", "'1000000'")), "ppm: expected an integer from 1"),
     "fractional ppm": (text_of(asset("a").replace("1000000", "1e6")), "ppm: expected an integer from 1"),

@@ -94,3 +94,17 @@ def test_a_long_path_is_told_in_short(length: int) -> None:
     assert len(last.path) == length
     assert str(last).endswith(f"-> a{length - 1}")
     assert len(str(last)) < 200
+
+
+def test_conflicts_of_some_assets_are_those_among_all() -> None:
+    assets = [
+        asset("a", "license: CC-BY-NC-4.0"),
+        asset("b", "license: MIT, parents: [a]"),
+        asset("c", "license: CC-BY-NC-SA-4.0"),
+        asset("d", "license: MIT, parents: [c, b]"),
+    ]
+    rights = rights_of("\n".join(assets))
+    alone = find_conflicts(rights, ["b"])
+    assert {conflict.asset for conflict in alone} == {"a", "b"}
+    assert len(find_conflicts(rights)) > len(alone)
+    assert find_conflicts(rights, ["b"]) == alone

@@ -35,6 +35,22 @@ def test_a_licence_that_nobody_knows_is_refused() -> None:
         to_spdx("made-up")
 
 
+# huggingface.co/docs/hub/repositories-licenses, region "licenses"
+HUB = """apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
+bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0
+cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0
+cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0
+cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1
+lgpl-3.0 lgpl-lr isc lppl-1.3c ms-pl mpl-2.0 odc-by odbl openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl
+deepfloyd-if-license llama2 gemma unknown other"""
+
+
+@pytest.mark.parametrize("tag", HUB.split())
+def test_every_tag_of_the_hub_is_known(tag: str) -> None:
+    expression = to_spdx(tag)
+    assert (expression is None) == (tag in ("unknown", "other"))
+
+
 @pytest.mark.parametrize("tag", sorted(HUGGING_FACE_TAGS))
 def test_every_tag_of_the_table_is_readable(tag: str) -> None:
     assert options(to_spdx(tag))
@@ -48,6 +64,7 @@ def test_every_tag_of_the_table_is_readable(tag: str) -> None:
         ("CC-BY-NC-ND-4.0", {"attribution", "noncommercial", "no-derivatives"}),
         ("CC-BY-SA-4.0", {"attribution", "share-alike"}),
         ("GPL-3.0-only", {"attribution", "share-alike"}),
+        ("C-UDA-1.0", {"attribution", "use-restrictions"}),
         ("LicenseRef-gemma", {"use-restrictions"}),
         ("LicenseRef-ame-consent", set()),
         ("LicenseRef-my-own", {"unknown-license"}),
