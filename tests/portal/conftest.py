@@ -30,9 +30,8 @@ def find_chromium() -> str | None:
         if path := shutil.which(name):
             return path
     if shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(
-            ["apt-get", "install", "-y", "chromium"], capture_output=True, check=False, timeout=600
-        )
+        for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", *step], capture_output=True, check=False, timeout=600)
     return shutil.which("chromium")
 
 
