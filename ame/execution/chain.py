@@ -54,7 +54,10 @@ class Chain:
     def account(self, name: str) -> Any:
         """A signer: an Ape account's alias, or TEST::n for a test account where the network has them."""
         if name.startswith("TEST::"):
-            index, accounts = int(name.removeprefix("TEST::")), self._ape.accounts.test_accounts
+            number = name.removeprefix("TEST::")
+            if not number.isdecimal():
+                raise InputError(f"account: expected TEST:: and a number such as TEST::0, got {name!r}")
+            index, accounts = int(number), self._ape.accounts.test_accounts
             return accounts[index] if index < len(accounts) else accounts.generate_account(index)
         try:
             return self._ape.accounts.load(name)
