@@ -1,8 +1,4 @@
-"""Bundles -> the files of the claim page. Pure but for `write`; docs/portal.md describes the format.
-
-A contributor's browser downloads the pool's description and one shard, found by the last hex digits of the id (the
-first ones are zero in every account id). So a million contributors cost each of them one small file.
-"""
+"""Bundles -> the files of the claim page. Pure but for `write`; docs/portal.md describes the format."""
 
 from __future__ import annotations
 
@@ -21,11 +17,19 @@ from ame.bundle import Bundle, canonical_time
 from ame.encoding import to_hex
 from ame.errors import FileError, InputError
 from ame.mapping.rights import parse_rights
-from ame.records import AllocationLine, LedgerCommitment
+from ame.portal.lookup import (
+    LEAF_BITS,
+    File,
+    compact,
+    id_digits,
+    id_files,
+    leaf_files,
+    line_bits,
+    line_files,
+)
+from ame.records import LedgerCommitment
 
-PORTAL_FORMAT = "ame-portal/1"
-CONTRIBUTORS_PER_SHARD = 16
-MAX_SHARD_DIGITS = 8
+PORTAL_FORMAT = "ame-portal/2"
 PAGE_FILES = ("index.html", "app.js", "app.css")
 # A new settlement replaces the ledger before the last one (the pool keeps two), so older proofs are of no use.
 LEDGERS_WITH_PROOFS = 2
@@ -94,15 +98,7 @@ def check_ledgers(bundle: Bundle) -> None:
             )
 
 
-def shard_digits(contributors: int) -> int:
-    """How many hex digits of an id name its shard."""
-    digits = 0
-    while contributors > CONTRIBUTORS_PER_SHARD << 4 * digits and digits < MAX_SHARD_DIGITS:
-        digits += 1
-    return digits
-
-
-def pool_document(chain: Sequence[Published], site: Site, digits: int) -> dict[str, Any]:
+def pool_document(chain: Sequence[Published], site: Site) -> dict[str, Any]:
     """pool.json: what all contributors of a pool share."""
     newest = chain[-1].bundle
     settlement, token = newest.settlement, newest.token
@@ -122,9 +118,37 @@ def pool_document(chain: Sequence[Published], site: Site, digits: int) -> dict[s
         "token": {"address": token.address, "symbol": token.symbol, "decimals": token.decimals},
         "stages": list(settlement.stages),
         "registrars": dict(parse_rights(newest.rights.decode()).registrars),
-        "shard_digits": digits,
+        "id_digits": id_digits(len(contributors(chain))),
+        "leaf_bits": LEAF_BITS,
+        "line_bits": line_bits(len(chain)),
+        "ledgers": [_leaves(one.bundle) for one in chain[-LEDGERS_WITH_PROOFS:]],
         "epochs": [_epoch(one) for one in chain],
     }
+
+
+def _leaves(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "number": str(bundle.settlement.number),
+        "leaves": [len(ledger.ids) for ledger in bundle.books.ledgers],
+    }
+
+
+def contributors(chain: Sequence[Published]) -> set[bytes]:
+    """Everybody in the newest ledgers, which hold all who were ever allocated anything."""
+    return {one for ledger in chain[-1].bundle.books.ledgers for one in ledger.ids}
+
+
+def pool_files(chain: Sequence[Published], site: Site) -> Iterator[File]:
+    """The files of one pool, relative to its folder; `chain` is its lineage."""
+    bundles = [one.bundle for one in chain]
+    for bundle in bundles[-LEDGERS_WITH_PROOFS:]:
+        check_ledgers(bundle)
+    document = pool_document(chain, site)
+    yield "pool.json", compact(document)
+    yield from id_files(bundles, document["id_digits"])
+    for bundle in bundles[-LEDGERS_WITH_PROOFS:]:
+        yield from leaf_files(bundle)
+    yield from line_files(bundles, document["line_bits"])
 
 
 def _epoch(one: Published) -> dict[str, Any]:
@@ -159,80 +183,6 @@ def _ledger(ledger: LedgerCommitment) -> dict[str, Any]:
     return {"root": to_hex(ledger.root), "total": str(ledger.total), "depth": ledger.depth}
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A settlement, ready to be asked about one contributor after the other."""
-
-    one: Published
-    lines: tuple[dict[bytes, AllocationLine], ...]
-    parts: tuple[list[int], ...]
-
-    @classmethod
-    def of(cls, one: Published) -> _Found:
-        bundle = one.bundle
-        lines = tuple({line.contributor_id: line for line in stage} for stage in bundle.allocation.lines)
-        amounts = bundle.settlement.amounts
-        parts = tuple(
-            weights.parts(amount) for weights, amount in zip(bundle.books.weights, amounts, strict=True)
-        )
-        return cls(one, lines, parts)
-
-    def reasons(self, contributor_id: bytes) -> Iterator[dict[str, Any]]:
-        """Per stage weight, amount and the words for it."""
-        for stage, lines in enumerate(self.lines):
-            line = lines.get(contributor_id)
-            if line is not None:
-                index = self.one.bundle.books.ledgers[stage].index_of[contributor_id]
-                yield {
-                    "number": str(self.one.bundle.settlement.number),
-                    "stage": stage,
-                    "weight": str(line.weight),
-                    "amount": str(self.parts[stage][index]),
-                    "reasons": list(line.reasons),
-                }
-
-    def leaves(self, contributor_id: bytes) -> Iterator[dict[str, Any]]:
-        """Per stage the ledger's leaf and its proof."""
-        for stage, ledger in enumerate(self.one.bundle.books.ledgers):
-            index = ledger.index_of.get(contributor_id)
-            if index is not None:
-                yield {
-                    "stage": stage,
-                    "index": index,
-                    "cumulative": str(ledger.cumulatives[index]),
-                    "proof": to_hex(ledger.tree.proof(index)),
-                }
-
-
-def shards(chain: Sequence[Published], digits: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the page shows of each contributor, by the last `digits` hex digits of the id. One shard at a time: proofs
-    of a million contributors are gigabytes."""
-    found = [_Found.of(one) for one in chain]
-    by_shard: dict[str, list[bytes]] = defaultdict(list)
-    for contributor_id in sorted(contributors(chain)):
-        text = to_hex(contributor_id)
-        by_shard[text[len(text) - digits :] or "all"].append(contributor_id)
-    for name in sorted(by_shard):
-        yield name, {to_hex(one): _person(one, found) for one in by_shard[name]}
-
-
-def contributors(chain: Sequence[Published]) -> set[bytes]:
-    """Everybody in the newest ledgers, which hold all who were ever allocated anything."""
-    return {one for ledger in chain[-1].bundle.books.ledgers for one in ledger.ids}
-
-
-def _person(contributor_id: bytes, found: Sequence[_Found]) -> dict[str, Any]:
-    names = (one.one.bundle.allocation.names.get(contributor_id) for one in reversed(found))
-    return {
-        "name": next(filter(None, names), ""),
-        "ledgers": {
-            str(one.one.bundle.settlement.number): list(one.leaves(contributor_id))
-            for one in found[-LEDGERS_WITH_PROOFS:]
-        },
-        "epochs": [reason for one in found for reason in one.reasons(contributor_id)],
-    }
-
-
 def page_policy(sites: Iterable[Site]) -> str:
     """The Content-Security-Policy of the page: itself, and the nodes that it asks."""
     nodes = " ".join(sorted({origin(site.rpc) for site in sites if site.rpc}))
@@ -243,7 +193,7 @@ def page_policy(sites: Iterable[Site]) -> str:
     )
 
 
-def site_files(published: Sequence[Published], site: Site) -> Iterator[tuple[str, bytes]]:
+def site_files(published: Sequence[Published], site: Site) -> Iterator[File]:
     """Every file of the site: (relative name, content). Raises InputError for bundles that contradict themselves."""
     pools: dict[tuple[int, str], list[Published]] = defaultdict(list)
     for one in published:
@@ -257,14 +207,9 @@ def site_files(published: Sequence[Published], site: Site) -> Iterator[tuple[str
     for (chain_id, pool), ones in sorted(pools.items()):
         folder = f"pools/{chain_id}-{pool.lower()}"
         folders.append(folder)
-        chain = lineage(ones)
-        for one in chain[-LEDGERS_WITH_PROOFS:]:
-            check_ledgers(one.bundle)
-        digits = shard_digits(len(contributors(chain)))
-        yield f"{folder}/pool.json", _json(pool_document(chain, site, digits))
-        for name, shard in shards(chain, digits):
-            yield f"{folder}/shards/{name}.json", _json(shard)
-    yield "pools.json", _json({"format": PORTAL_FORMAT, "pools": folders})
+        for name, content in pool_files(lineage(ones), site):
+            yield f"{folder}/{name}", content
+    yield "pools.json", compact({"format": PORTAL_FORMAT, "pools": folders})
     static = resources.files("ame.portal").joinpath("static")
     for name in PAGE_FILES:
         content = static.joinpath(name).read_bytes()
@@ -273,7 +218,7 @@ def site_files(published: Sequence[Published], site: Site) -> Iterator[tuple[str
         yield name, content
 
 
-def write(folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
+def write(folder: Path, files: Iterable[File]) -> int:
     """Write the site whole or not at all, over an older one; gives the number of files.
 
     Raises FileError if the folder holds something else.
@@ -305,7 +250,3 @@ def _is_site(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(document, dict) and document.get("format") == PORTAL_FORMAT
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()

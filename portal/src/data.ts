@@ -4,7 +4,7 @@
  */
 import type { Address, Hex } from 'viem';
 import { encodeAbiParameters, getAddress, keccak256, stringToBytes } from 'viem/utils';
-import type { Leaf, Ledger } from './proof';
+import { type Leaf, type Ledger, leafAt } from './proof';
 
 export type Token = { address: Address; symbol: string; decimals: number };
 export type Update = { before: Ledger; afterwards: Ledger; weightRoot: Hex; weightTotal: bigint };
@@ -29,13 +29,20 @@ export type Pool = {
   token: Token;
   stages: string[];
   registrars: Map<string, Address>;
-  shardDigits: number;
+  idDigits: number;
+  leafBits: number;
+  lineBits: number;
+  ledgers: { number: bigint; leaves: number[] }[]; // those with proofs, and how many leaves each stage has
   epochs: Epoch[];
 };
 export type Reason = { number: bigint; stage: number; weight: bigint; amount: bigint; reasons: string[] };
 export type Person = { name: string; ledgers: Map<bigint, Leaf[]>; reasons: Reason[] };
 
 export class BrokenData extends Error {}
+
+const FORMAT = 'ame-portal/2';
+// Only the last digits of an id name its entry; the leaf names it in full.
+const KEY_DIGITS = 16;
 
 type Json = Record<string, unknown>;
 
@@ -111,7 +118,7 @@ function epoch(value: unknown, what: string, stages: number): Epoch {
 
 function pool(value: unknown, folder: string): Pool {
   const from = object(value, 'pool.json');
-  if (from.format !== 'ame-portal/1') fail('pool.json: format');
+  if (from.format !== FORMAT) fail('pool.json: format');
   const chain = object(from.chain, 'chain');
   const token = object(from.token, 'token');
   const stages = list(from.stages, 'stages', text);
@@ -132,67 +139,97 @@ function pool(value: unknown, folder: string): Pool {
     token: { address: address(token.address, 'token.address'), symbol: text(token.symbol, 'token.symbol'), decimals: whole(token.decimals, 'token.decimals', 77) },
     stages,
     registrars: new Map(Object.entries(object(from.registrars, 'registrars')).map(([name, who]) => [name, address(who, 'registrars')])),
-    shardDigits: whole(from.shard_digits, 'shard_digits', 8),
+    idDigits: whole(from.id_digits, 'id_digits', 8),
+    leafBits: whole(from.leaf_bits, 'leaf_bits', 16),
+    lineBits: whole(from.line_bits, 'line_bits', 16),
+    ledgers: list(from.ledgers, 'ledgers', (item, where) => {
+      const found = object(item, where);
+      const leaves = list(found.leaves, where, (count, what) => whole(count, what));
+      return leaves.length === stages.length ? { number: amount(found.number, where), leaves } : fail(where);
+    }),
     epochs: list(from.epochs, 'epochs', (item, where) => epoch(item, where, stages.length)),
   };
 }
 
-function person(value: unknown, stages: number): Person {
-  const from = object(value, 'entry');
-  const stageOf = (item: unknown, what: string) => whole(item, what, stages - 1);
-  return {
-    name: text(from.name, 'name'),
-    ledgers: new Map(
-      Object.entries(object(from.ledgers, 'ledgers')).map(([number, leaves]) => [
-        amount(number, 'ledgers'),
-        list(leaves, 'ledgers', (item, what) => {
-          const leaf = object(item, what);
-          return { stage: stageOf(leaf.stage, what), index: whole(leaf.index, what), cumulative: amount(leaf.cumulative, what), proof: hex(leaf.proof, what) };
-        }),
-      ]),
-    ),
-    reasons: list(from.epochs, 'epochs', (item, what) => {
-      const reason = object(item, what);
-      return {
-        number: amount(reason.number, what),
-        stage: stageOf(reason.stage, what),
-        weight: amount(reason.weight, what),
-        amount: amount(reason.amount, what),
-        reasons: list(reason.reasons, what, text),
-      };
-    }),
-  };
-}
-
-async function json(path: string): Promise<unknown> {
+/** A file of this site, or null where it has none. */
+async function file(path: string): Promise<Response | null> {
   const answer = await fetch(path);
   if (answer.status === 404) return null;
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  try {
-    return await answer.json();
-  } catch {
-    return fail(`${path} is not JSON`);
-  }
+  return answer;
+}
+
+async function json(path: string): Promise<unknown> {
+  const answer = await file(path);
+  return answer && answer.json().catch(() => fail(`${path} is not JSON`));
 }
 
 /** Folders of the pools of this site, relative to the page. */
 export async function loadPools(): Promise<Pool[]> {
   const index = object(await json('pools.json'), 'pools.json');
-  if (index.format !== 'ame-portal/1') fail('pools.json: format');
+  if (index.format !== FORMAT) fail('pools.json: format');
   const folders = list(index.pools, 'pools.json', (item, what) => {
     const folder = text(item, what);
     return /^pools\/[0-9]+-0x[0-9a-f]{40}$/.test(folder) ? folder : fail(what);
   });
-  return Promise.all(folders.map(async (folder) => pool(await json(`${folder}/pool.json`), folder)));
+  return Promise.all(folders.map(loadPool));
 }
 
-/** What the site knows of one id: null if nothing. One small file, found by the id's last hex digits. */
+export async function loadPool(folder: string): Promise<Pool> {
+  return pool(await json(`${folder}/pool.json`), folder);
+}
+
+type Place = { name: string; indices: (number | null)[] }; // of a leaf in each stage's ledger
+
+/** Places of all ids that end as this one does: mostly one, or none. */
+async function places(of: Pool, id: Hex): Promise<Place[]> {
+  const answer = await json(`${of.folder}/ids/${id.slice(id.length - of.idDigits) || 'all'}.json`);
+  const entry = answer === null ? undefined : object(answer, 'ids')[id.slice(-KEY_DIGITS)];
+  if (entry === undefined) return [];
+  const flat = list(entry, 'ids', (item) => item);
+  const width = of.stages.length + 1;
+  if (flat.length % width || flat.length > 16 * width) fail('ids');
+  return Array.from({ length: flat.length / width }, (_, at) => {
+    const [name, ...indices] = flat.slice(at * width, (at + 1) * width);
+    return { name: text(name, 'ids'), indices: indices.map((index) => (index === null ? null : whole(index, 'ids'))) };
+  });
+}
+
+/** One leaf and its proof; null where another id stands. */
+async function leaf(of: Pool, number: bigint, stage: number, index: number, id: Hex): Promise<Leaf | null> {
+  const last = of.epochs.find((one) => one.number === number) ?? fail('ledgers');
+  const answer = await file(`${of.folder}/leaves/${number}/${stage}/${Math.floor(index / 2 ** of.leafBits)}`);
+  if (!answer) return fail(`leaves of settlement ${number}`);
+  const found = leafAt(new Uint8Array(await answer.arrayBuffer()), stage, index, last.updates[stage]!.afterwards.depth, of.leafBits, id);
+  return found === undefined ? fail(`leaves of settlement ${number}`) : found;
+}
+
+async function lines(of: Pool, stage: number, index: number): Promise<Reason[]> {
+  const from = object(await json(`${of.folder}/lines/${stage}/${Math.floor(index / 2 ** of.lineBits)}.json`), 'lines');
+  const texts = list(from.texts, 'lines', text);
+  const found: Reason[] = [];
+  for (const item of list(from.lines, 'lines', (one, what) => list(one, what, (part) => part))) {
+    const [at, number, weight, part, ...words] = item;
+    if (at !== index) continue;
+    const reasons = words.map((word) => texts[whole(word, 'lines', texts.length - 1)]!);
+    found.push({ number: BigInt(whole(number, 'lines', 2 ** 53)), stage, weight: amount(weight, 'lines'), amount: amount(part, 'lines'), reasons });
+  }
+  return found;
+}
+
+/** What the site knows of one id: null if nothing. A few small files, whatever the number of contributors. */
 export async function loadPerson(of: Pool, id: Hex): Promise<Person | null> {
-  const shard = id.slice(id.length - of.shardDigits);
-  const answer = await json(`${of.folder}/shards/${shard || 'all'}.json`);
-  if (answer === null) return null;
-  const found = object(answer, 'shard')[id];
-  return found === undefined ? null : person(found, of.stages.length);
+  for (const { name, indices } of await places(of, id)) {
+    const stages = indices.flatMap((index, stage) => (index === null ? [] : [{ index, stage }]));
+    const ledgers = await Promise.all(of.ledgers.map(async ({ number, leaves }) => {
+      const held = stages.filter(({ index, stage }) => index < leaves[stage]!);
+      return [number, await Promise.all(held.map(({ index, stage }) => leaf(of, number, stage, index, id)))] as const;
+    }));
+    if (ledgers.some(([, found]) => found.includes(null))) continue;
+    const reasons = await Promise.all(stages.map(({ index, stage }) => lines(of, stage, index)));
+    return { name, ledgers: new Map(ledgers as [bigint, Leaf[]][]), reasons: reasons.flat() };
+  }
+  return null;
 }
 
 export const accountId = (account: Address): Hex => `0x${account.slice(2).toLowerCase().padStart(64, '0')}`;

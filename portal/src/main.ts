@@ -2,7 +2,7 @@
 import type { Hex } from 'viem';
 import { bindWith, fromLink, interrupt, readVoucher } from './actions';
 import { isContract, pageClient, readHistory, readNames, readProposal, readState, walletClient } from './chain';
-import { type Pool, accountId, loadPerson, loadPools, namedId, toId } from './data';
+import { type Pool, accountId, loadPerson, loadPool, loadPools, namedId, toId } from './data';
 import { h, show } from './dom';
 import { earnings } from './earnings';
 import { explain, unreachable } from './errors';
@@ -82,17 +82,24 @@ function setSubject(id: Hex, label: string): void {
 
 /** Reads files and chain again. What cannot be read keeps its last value, with a word of why. */
 async function refresh(): Promise<void> {
-  const { pool, subject: who } = state;
+  const { subject: who } = state;
+  let { pool } = state;
   if (!pool || !who) return render();
   const mine = ++round;
   render();
   try {
-    const person = await loadPerson(pool, who.id);
-    const chain = await readState(page.reader(), pool, who.id);
+    if (state.chain) {
+      const fresh = await loadPool(pool.folder); // the operator may have published another settlement
+      if (mine !== round) return;
+      state.pools[state.pools.indexOf(pool)] = fresh;
+      state.pool = pool = fresh;
+    }
+    const [person, chain] = await Promise.all([loadPerson(pool, who.id), readState(page.reader(), pool, who.id)]);
     if (mine !== round) return;
     Object.assign(state, { person, chain, offline: '', broken: '', earnings: earnings(pool, who.id, person, chain) });
     render();
-    const found = await readHistory(client, pool, who.id).catch(() => readHistory(page.reader(), pool, who.id));
+    const of = pool;
+    const found = await readHistory(client, of, who.id).catch(() => readHistory(page.reader(), of, who.id));
     if (mine !== round) return;
     state.history = found;
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Merkle-sum proofs and stage amounts: the third twin of contracts/libraries and ame/execution/merkle_sum.py. */
 import type { Hex } from 'viem';
-import { concat, keccak256, numberToHex, size, sliceHex } from 'viem/utils';
+import { bytesToHex, concat, keccak256, numberToBytes, numberToHex, size, sliceHex } from 'viem/utils';
 
 export type Ledger = { root: Hex; total: bigint; depth: number };
 export type Leaf = { stage: number; index: number; cumulative: bigint; proof: Hex };
@@ -22,6 +22,44 @@ export function climb(id: Hex, leaf: Leaf): Ledger | null {
     if (sum >= LIMIT) return null;
   }
   return { root: hash, total: sum, depth };
+}
+
+const BYTES = 48; // of a leaf or a node: id or hash, and an amount of 128 bits
+type Node = Uint8Array; // hash ‖ uint128 sum
+
+function parent(left: Node, right: Node): Node {
+  const sum = BigInt(bytesToHex(left.subarray(32))) + BigInt(bytesToHex(right.subarray(32)));
+  // A sum that is too large proves nothing, whatever it is cut to: `climb` refuses it.
+  return concat([keccak256(concat([left, right]), 'bytes'), numberToBytes(sum % LIMIT, { size: 16 })]);
+}
+
+/**
+ * The leaf at an index and its proof, from a file of neighbouring leaves: the siblings above them, from the bottom up, and
+ * then at most 2^bits leaves (id ‖ cumulative). null if another id stands there, undefined for a file of another form.
+ */
+export function leafAt(file: Uint8Array, stage: number, index: number, depth: number, bits: number, id: Hex): Leaf | null | undefined {
+  const above = Math.max(0, depth - bits);
+  const own = index % 2 ** bits;
+  const part = (at: number): Uint8Array => file.subarray(BYTES * at, BYTES * (at + 1));
+  const count = file.length / BYTES - above;
+  if (!Number.isInteger(count) || count <= own || count > 2 ** bits) return undefined;
+  if (bytesToHex(part(above + own).subarray(0, 32)) !== id) return null;
+
+  let row: Node[] = Array.from({ length: count }, (_, at) => {
+    const leaf = part(above + at);
+    return concat([keccak256(leaf, 'bytes'), leaf.subarray(32)]);
+  });
+  let empty: Node = new Uint8Array(BYTES);
+  const siblings: Uint8Array[] = [];
+  for (let height = 0; height < depth - above; height++) {
+    const at = (own >> height) ^ 1;
+    siblings.push(row[at] ?? empty);
+    const last: Node = empty;
+    row = Array.from({ length: Math.ceil(row.length / 2) }, (_, pair) => parent(row[2 * pair]!, row[2 * pair + 1] ?? last));
+    empty = parent(empty, empty);
+  }
+  const proof = bytesToHex(concat([...siblings, ...Array.from({ length: above }, (_, at) => part(at))]));
+  return { stage, index, cumulative: BigInt(bytesToHex(part(above + own).subarray(32))), proof };
 }
 
 /** The one word that a pool stores of a ledger. */

@@ -147,8 +147,9 @@ def other_states(studio_: Studio, net: Devnet, folder: Path) -> None:
         expect(page.get_by_role("button", name="Sign in the wallet")).to_be_visible()
         studio_.shoot(page, "bind", whole=False)
     site = named.export()
-    for path in (site / "pools").glob("*/shards/*.json"):
-        path.write_text(path.read_text().replace('"cumulative":"', '"cumulative":"1'))
+    for path in (site / "pools").glob("*/leaves/1/*/0"):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with make_server(site) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         page = studio_.page(f"http://127.0.0.1:{server.server_address[1]}/#{NAME}")

@@ -8,16 +8,19 @@ import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ame.bundle import Bundle, Token
-from ame.encoding import ZERO_ADDRESS, commitment, to_bytes, to_hex
+from ame.encoding import ZERO_ADDRESS, commitment, keccak, node_hash
 from ame.errors import AmeError
 from ame.execution.ledger import StageLedger
 from ame.execution.merkle_sum import verify_leaf
 from ame.execution.settlement import settle
-from ame.portal.export import PAGE_FILES, Published, Site, lineage, shard_digits, site_files, write
+from ame.portal import lookup
+from ame.portal.export import PAGE_FILES, Published, Site, lineage, site_files, write
+from ame.portal.lookup import id_digits, line_bits
 from ame.records import Allocation, AllocationLine, Shares, Terms, UsageRecord
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +35,8 @@ contributors:
 assets:
   - {{id: x, stage: data, license: MIT, holders: [{{contributor: "hf:a", ppm: 1000000, from: 2026-01-01T00:00:00Z}}]}}
 """.encode()
+
+EMPTY = (StageLedger(), StageLedger())
 
 
 def bundle(number: int, ledgers: tuple[StageLedger, ...], ids: list[bytes]) -> Bundle:
@@ -53,26 +58,73 @@ def published(*numbers_and_ledgers: tuple[int, tuple[StageLedger, ...]]) -> list
     ]
 
 
-EMPTY = (StageLedger(), StageLedger())
+FOLDER = f"pools/31337-{POOL.lower()}"
+HashAndSum = tuple[bytes, int]
 
 
-def test_every_published_proof_opens_its_ledger() -> None:
-    (one,) = published((1, EMPTY))
+def proof_in(content: bytes, index: int, depth: int, bits: int) -> tuple[bytes, int, bytes]:
+    """Id, cumulative and proof of a leaf, from the file of its bucket as docs/portal.md describes it."""
+    records = [content[at : at + 48] for at in range(0, len(content), 48)]
+    above, leaves = records[: max(0, depth - bits)], records[max(0, depth - bits) :]
+    own, proof = index % (1 << bits), b""
+    row: list[HashAndSum] = [(keccak(leaf), int.from_bytes(leaf[32:])) for leaf in leaves]
+    row += [(bytes(32), 0)] * ((1 << min(depth, bits)) - len(row))
+    for height in range(min(depth, bits)):
+        digest, amount = row[own >> height ^ 1]
+        proof += digest + amount.to_bytes(16)
+        row = [
+            (node_hash(*left, *right), left[1] + right[1])
+            for left, right in zip(row[::2], row[1::2], strict=True)
+        ]
+    return leaves[own][:32], int.from_bytes(leaves[own][32:]), proof + b"".join(above)
+
+
+def places(files: dict[str, bytes], digits: int = 0) -> dict[str, list[Any]]:
+    """Last 16 digits of an id -> name and leaf indices."""
+    found: dict[str, list[Any]] = {}
+    for name, content in files.items():
+        if name.startswith(f"{FOLDER}/ids/"):
+            found.update(json.loads(content))
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 9, 31])
+@pytest.mark.parametrize("bits", [0, 2, 8])
+def test_every_published_leaf_opens_its_ledger(
+    monkeypatch: pytest.MonkeyPatch, count: int, bits: int
+) -> None:
+    monkeypatch.setattr(lookup, "LEAF_BITS", bits)
+    ids = [bytes([n]) * 32 for n in range(1, count + 1)]
+    one = Published(bundle(1, EMPTY, ids), bytes(32))
     files = dict(site_files([one], SITE))
 
-    checked = 0
-    for name, content in files.items():
-        if "/shards/" not in name:
-            continue
-        for contributor_id, entry in json.loads(content).items():
-            for leaf in entry["ledgers"]["1"]:
-                stored = commitment(one.bundle.settlement.updates[leaf["stage"]].afterwards)
-                proof = to_bytes(leaf["proof"], len(leaf["proof"]) // 2 - 1, "proof")
-                assert verify_leaf(
-                    bytes.fromhex(contributor_id[2:]), int(leaf["cumulative"]), leaf["index"], proof, stored
-                )
-                checked += 1
-    assert checked == 10
+    for who in ids:
+        _, *indices = places(files)[who.hex()[-16:]]
+        for stage, index in enumerate(indices):
+            ledger = one.bundle.settlement.updates[stage].afterwards
+            content = files[f"{FOLDER}/leaves/1/{stage}/{index >> bits}"]
+            found, cumulative, proof = proof_in(content, index, ledger.depth, bits)
+            assert found == who
+            assert verify_leaf(who, cumulative, index, proof, commitment(ledger))
+
+
+def test_ids_that_end_alike_are_told_apart() -> None:
+    alike = [bytes([1]) * 24 + b"same end", bytes([2]) * 24 + b"same end"]
+    files = dict(site_files([Published(bundle(1, EMPTY, alike), bytes(32))], SITE))
+
+    assert places(files)[b"same end".hex()] == ["hf:a", 0, 0, "", 1, 1]
+
+
+def test_name_of_somebody_who_earned_nothing_lately_stays() -> None:
+    ids = [bytes([1]) * 32, bytes([2]) * 32]
+    first = bundle(1, EMPTY, ids)
+    second = bundle(2, first.books.ledgers, ids[1:])
+    chain = [
+        Published(replace(first, allocation=replace(first.allocation, names={ids[0]: "hf:z"})), bytes(32))
+    ]
+    files = dict(site_files([*chain, Published(second, bytes(32))], SITE))
+
+    assert places(files)[ids[0].hex()[-16:]] == ["hf:z", 0, 0]
 
 
 def test_cancelled_settlement_is_left_out() -> None:
@@ -83,15 +135,15 @@ def test_cancelled_settlement_is_left_out() -> None:
     assert [one.bundle.settlement.number for one in lineage([third, cancelled, first])] == [1, 3]
 
 
-def test_reasons_add_up_to_the_ledger() -> None:
+def test_lines_add_up_to_the_ledger() -> None:
     first = published((1, EMPTY))[0]
     second = published((2, first.bundle.books.ledgers))[0]
-    for name, content in site_files([first, second], SITE):
-        if "/shards/" in name:
-            for entry in json.loads(content).values():
-                assert sum(int(one["amount"]) for one in entry["epochs"]) == sum(
-                    int(leaf["cumulative"]) for leaf in entry["ledgers"]["2"]
-                )
+    files = dict(site_files([first, second], SITE))
+
+    for stage, ledger in enumerate(second.bundle.books.ledgers):
+        lines = json.loads(files[f"{FOLDER}/lines/{stage}/0.json"])["lines"]
+        for index, cumulative in enumerate(ledger.cumulatives):
+            assert sum(int(amount) for at, _, _, amount, *_ in lines if at == index) == cumulative
 
 
 def test_ledger_that_is_not_the_settlements_is_refused() -> None:
@@ -104,8 +156,9 @@ def test_ledger_that_is_not_the_settlements_is_refused() -> None:
         list(site_files([replace(one, bundle=replace(one.bundle, books=books))], SITE))
 
 
-def test_shards_stay_small() -> None:
-    assert [shard_digits(count) for count in (1, 16, 17, 4096, 1_000_000)] == [0, 0, 1, 2, 4]
+def test_files_stay_small() -> None:
+    assert [id_digits(count) for count in (1, 256, 257, 4096, 1_000_000)] == [0, 0, 1, 1, 3]
+    assert [line_bits(epochs) for epochs in (1, 2, 50, 600)] == [9, 8, 3, 0]
 
 
 def test_policy_names_the_node_and_nothing_else() -> None:
@@ -180,9 +233,3 @@ def shape(item: dict[str, object]) -> str:
         return [(one["type"], one.get("indexed"), types(one.get("components") or [])) for one in inputs]
 
     return f"{item['type']} {item.get('name')} {types(item.get('inputs', []))} {types(item.get('outputs') or [])}"
-
-
-def test_ids_are_written_in_hex_as_the_page_looks_them_up() -> None:
-    files = dict(site_files(published((1, EMPTY)), SITE))
-    shard = json.loads(files[f"pools/31337-{POOL.lower()}/shards/all.json"])
-    assert sorted(shard) == [to_hex(bytes([n]) * 32) for n in range(1, 6)]
