@@ -221,13 +221,14 @@ async function lines(of: Pool, stage: number, index: number): Promise<Reason[]> 
 export async function loadPerson(of: Pool, id: Hex): Promise<Person | null> {
   for (const { name, indices } of await places(of, id)) {
     const stages = indices.flatMap((index, stage) => (index === null ? [] : [{ index, stage }]));
+    const reasons = Promise.all(stages.map(({ index, stage }) => lines(of, stage, index)));
+    reasons.catch(() => undefined); // told below, if this entry is the one
     const ledgers = await Promise.all(of.ledgers.map(async ({ number, leaves }) => {
       const held = stages.filter(({ index, stage }) => index < leaves[stage]!);
       return [number, await Promise.all(held.map(({ index, stage }) => leaf(of, number, stage, index, id)))] as const;
     }));
     if (ledgers.some(([, found]) => found.includes(null))) continue;
-    const reasons = await Promise.all(stages.map(({ index, stage }) => lines(of, stage, index)));
-    return { name, ledgers: new Map(ledgers as [bigint, Leaf[]][]), reasons: reasons.flat() };
+    return { name, ledgers: new Map(ledgers as [bigint, Leaf[]][]), reasons: (await reasons).flat() };
   }
   return null;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -421,7 +422,7 @@ def test_first_view_with_a_thousand_contributors_is_under_a_second(
     others = [(b"\x77" * 29 + number.to_bytes(3), f"hf:p{number}", (1, 1, 1, 1)) for number in range(999)]
     world.settle([person(ALICE), *others], 1000 * world.unit)
 
-    assert first_view(open_page(serve(world.export())), world) < 1.0
+    assert first_view(open_page, serve(world.export())) < 1.0
 
 
 def test_first_view_with_a_million_contributors_is_under_two_seconds(
@@ -435,15 +436,32 @@ def test_first_view_with_a_million_contributors_is_under_two_seconds(
     world.net.send(world.pool.functions.propose(*plain([table, before, stages]), bytes(32)))
     world.published.append(Published(bundle, bytes(32)))
     world.activate()
+    before_export, start = peak_memory(), time.process_time()
 
-    assert first_view(open_page(serve(world.export())), world) < 2.0
+    site = world.export()
+
+    seconds, grown = time.process_time() - start, peak_memory() - before_export
+    files = [path.stat().st_size for path in site.rglob("*") if path.is_file()]
+    print(f"export: {seconds:.0f} s, {grown >> 20} MB more memory, {len(files)} files, {sum(files) >> 20} MB")
+    assert sum(files) < 160 << 20
+    assert grown < 1 << 30
+    assert first_view(open_page, serve(site)) < 2.0
 
 
-def first_view(page: Page, world: World) -> float:
-    """Seconds from opening a contributor's link to her proven amounts."""
-    url = page.url
-    page.goto("about:blank")
-    start = time.perf_counter()
-    page.goto(f"{url}#{ALICE.address}")
-    expect(page.locator("td.proof.proven").first).to_be_visible()
-    return time.perf_counter() - start
+def peak_memory() -> int:
+    """Bytes that this process has held at most."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def first_view(open_page: Open, url: str) -> float:
+    """Seconds from opening a contributor's link, with nothing cached, to her proven amounts; the best of five."""
+    found = []
+    for _ in range(5):
+        page = open_page("about:blank")
+        start = time.perf_counter()
+        page.goto(f"{url}#{ALICE.address}")
+        expect(page.locator("td.proof.proven").first).to_be_visible()
+        found.append(time.perf_counter() - start)
+        page.context.close()
+    print(f"first view: {min(found):.2f} s")
+    return min(found)
