@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
@@ -19,11 +19,16 @@ REASONS_SHOWN = 8
 
 
 class _Part(NamedTuple):
-    """One contributor's part of what one asset's holders get."""
+    """One contributor's part of what one asset's holders get. `why` is shared by all whose reason is the same."""
 
     contributor: str
     weight: int
-    reason: str
+    why: str
+
+    @property
+    def reason(self) -> str:
+        """The part in words."""
+        return f"{units(self.weight)} because {self.why}"
 
 
 def allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
@@ -35,10 +40,19 @@ def allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
     the payment.
     """
     with paused_collector():
-        return _allocate(shares, rights, at)
+        lines = tuple(tuple(stage_lines) for _, stage_lines in allocated_lines(shares, rights, at))
+        paid = {line.contributor_id for stage_lines in lines for line in stage_lines}
+        by_id: dict[bytes, str] = {}
+        for contributor in rights.contributors.values():
+            if contributor.id in paid:
+                by_id.setdefault(contributor.id, contributor.name)
+        return Allocation(shares.stages, shares.table, lines, by_id)
 
 
-def _allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
+def allocated_lines(
+    shares: Shares, rights: Rights, at: datetime
+) -> Iterator[tuple[str, Iterator[AllocationLine]]]:
+    """The lines of `allocate`, stage by stage, for whoever looks at each once: reasons of a million take much room."""
     if at.tzinfo is None:
         raise InputError(f"allocate: at: expected a time with its zone, got {at.isoformat()}")
     used = {asset for weights in shares.asset_weights for asset in weights}
@@ -46,16 +60,8 @@ def _allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
         _check_stage(stage, weights, rights)
     _check_copies(rights, used)
     held = _held_back(rights, used)
-    lines = tuple(
-        _stage_lines(stage, weights, rights, held, at)
-        for stage, weights in zip(shares.stages, shares.asset_weights, strict=True)
-    )
-    paid = {line.contributor_id for stage_lines in lines for line in stage_lines}
-    by_id: dict[bytes, str] = {}
-    for contributor in rights.contributors.values():
-        if contributor.id in paid:
-            by_id.setdefault(contributor.id, contributor.name)
-    return Allocation(shares.stages, shares.table, lines, by_id)
+    for stage, weights in zip(shares.stages, shares.asset_weights, strict=True):
+        yield stage, _stage_lines(stage, weights, rights, held, at)
 
 
 def _check_stage(stage: str, weights: Mapping[str, int], rights: Rights) -> None:
@@ -104,21 +110,21 @@ def _stage_lines(
     rights: Rights,
     held: Mapping[str, tuple[str, str]],
     at: datetime,
-) -> tuple[AllocationLine, ...]:
+) -> Iterator[AllocationLine]:
     total = sum(weights.values())
     parts_of: dict[bytes, list[_Part]] = {}
+    allocated = 0
     for asset, receipts in flow(weights, rights).items():
         for part in _parts(stage, asset, receipts, total, rights, held, at):
             parts_of.setdefault(rights.contributors[part.contributor].id, []).append(part)
-    lines = tuple(
-        AllocationLine(
+            allocated += part.weight
+    if allocated != total:
+        raise InternalError(f"{stage}: {allocated} of {total} allocated")
+    for contributor_id in sorted(parts_of):
+        parts = parts_of.pop(contributor_id)
+        yield AllocationLine(
             contributor_id, sum(part.weight for part in parts), tuple(part.reason for part in parts)
         )
-        for contributor_id, parts in sorted(parts_of.items())
-    )
-    if sum(line.weight for line in lines) != total:
-        raise InternalError(f"{stage}: {sum(line.weight for line in lines)} of {total} allocated")
-    return lines
 
 
 def _parts(
@@ -135,21 +141,19 @@ def _parts(
         if rights.escrow is None:
             raise rights.asset_error(asset, "is contested: expected an escrow reserve in the rights file")
         why = f"held in escrow {rights.escrow}: the content is contested"
-        reason = f"{units(receipts.kept)} because {source} x {why}"
-        return [_Part(rights.reserves[rights.escrow], receipts.kept, reason)]
+        return [_Part(rights.reserves[rights.escrow], receipts.kept, f"{source} x {why}")]
     if asset in held:
         reserve, why = held[asset]
-        return [_Part(reserve, receipts.kept, f"{units(receipts.kept)} because {source} x {why}")]
+        return [_Part(reserve, receipts.kept, f"{source} x {why}")]
     holdings = holdings_at(rights.assets[asset], at)
     if not holdings:
         raise rights.asset_error(asset, f"nobody holds it at {at.isoformat()}")
     parts = [receipts.kept]
     if len(holdings) > 1:
         parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
+    whys = {ppm: f"split {percent(ppm, 10**6)} x {source}" for ppm in {holding.ppm for holding in holdings}}
     return [
-        _Part(
-            holding.contributor, part, f"{units(part)} because split {percent(holding.ppm, 10**6)} x {source}"
-        )
+        _Part(holding.contributor, part, whys[holding.ppm])
         for holding, part in zip(holdings, parts, strict=True)
     ]
 
