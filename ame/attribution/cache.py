@@ -19,7 +19,7 @@ class ValueCache:
     def __init__(self, folder: Path, content_hash: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{content_hash}.values"
-        self.content_hash = content_hash
+        self._seed = hashlib.sha256(f"{content_hash} ".encode())
 
     def load(self) -> dict[int, int]:
         """All values in the file."""
@@ -39,11 +39,12 @@ class ValueCache:
 
     def append(self, values: Iterable[tuple[int, int]]) -> None:
         """Write a batch in one go."""
-        lines = "".join(
-            f"{coalition:#x} {value} {self._digest(coalition, value)}\n" for coalition, value in values
-        )
+        lines = []
+        for coalition, value in values:
+            pair = f"{coalition:#x} {value}"
+            lines.append(f"{pair} {self._digest(pair)}\n")
         with self.path.open("ab") as file:
-            file.write(lines.encode())
+            file.write("".join(lines).encode())
 
     def _parse(self, line: str, number: int) -> tuple[int, int]:
         try:
@@ -53,10 +54,11 @@ class ValueCache:
             raise FileError(
                 "expected a coalition, a value and a digest", file=self.path, line=number
             ) from None
-        if digest != self._digest(*pair):
+        if digest != self._digest(f"{coalition} {value}"):
             raise FileError("the digest does not fit: the line was changed", file=self.path, line=number)
         return pair
 
-    def _digest(self, coalition: int, value: int) -> str:
-        text = f"{self.content_hash} {coalition:#x} {value}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+    def _digest(self, pair: str) -> str:
+        digest = self._seed.copy()
+        digest.update(pair.encode())
+        return digest.hexdigest()[:32]

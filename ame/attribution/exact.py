@@ -11,39 +11,33 @@ half onto the lower), so that the table itself is read twice and not once per pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import factorial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ame.attribution.coalitions import FloatTable, FloatVector, popcounts
+from ame.attribution.coalitions import FloatMatrix, FloatTable, FloatVector, popcounts
 from ame.errors import InputError
 
 # A row of 2^13 floats stays in the processor's cache, and is below the size at which BLAS starts threads.
 ROW_BITS = 13
 LIMB_BITS = 31
+MATRIX_PLAYERS = 12  # a matrix of at most 400 kB
+
+WeightsOf: TypeAlias = "Callable[[int], tuple[FloatVector, FloatVector]]"  # players -> joins, stays by size
 
 
 def shapley(table: FloatTable) -> FloatVector:
     """Shapley values, float64; `table` (2^n,) by coalition index."""
-    players = _players(table)
-    joins = [
-        (factorial(size - 1) * factorial(players - size) if size else 0)
-        + (factorial(size) * factorial(players - size - 1) if size < players else 0)
-        for size in range(players + 1)
-    ]
-    stays = [factorial(size) * factorial(players - size - 1) for size in range(players)] + [0]
-    whole = factorial(players)
-    return _semivalue(table, [part / whole for part in joins], [part / whole for part in stays])
+    return _semivalue(table, _shapley_weights)
 
 
 def banzhaf(table: FloatTable) -> FloatVector:
     """Banzhaf values (1965): the mean of v(S+i) - v(S) over all S without i; they need not sum to v(all)."""
-    players = _players(table)
-    share = 1.0 / (1 << (players - 1))
-    return _semivalue(table, [2 * share] * (players + 1), [share] * (players + 1))
+    return _semivalue(table, _banzhaf_weights)
 
 
 def leave_one_out(table: FloatTable) -> FloatVector:
@@ -66,11 +60,7 @@ def shapley_numerators(table: Sequence[int] | NDArray[np.int64]) -> list[int]:
     values = _integers(table)
     low = players // 2
     containing, by_size = _size_sums(values, players, low)
-    stays = [factorial(size) * factorial(players - size - 1) for size in range(players)] + [0]
-    joins = [
-        (factorial(size - 1) * factorial(players - size) if size else 0) + stays[size]
-        for size in range(players + 1)
-    ]
+    joins, stays = _integer_weights(players)
     constant = sum(weight * total for weight, total in zip(stays, by_size, strict=True))
     return [
         sum(weight * total for weight, total in zip(joins, sums, strict=True)) - constant
@@ -78,9 +68,36 @@ def shapley_numerators(table: Sequence[int] | NDArray[np.int64]) -> list[int]:
     ]
 
 
-def _semivalue(table: FloatTable, joins: Sequence[float], stays: Sequence[float]) -> FloatVector:
+def _integer_weights(players: int) -> tuple[list[int], list[int]]:
+    """(a_s + b_s) and b_s for s = 0..n."""
+    stays = [factorial(size) * factorial(players - size - 1) for size in range(players)] + [0]
+    joins = [
+        (factorial(size - 1) * factorial(players - size) if size else 0) + stays[size]
+        for size in range(players + 1)
+    ]
+    return joins, stays
+
+
+@lru_cache
+def _shapley_weights(players: int) -> tuple[FloatVector, FloatVector]:
+    whole = factorial(players)
+    joins, stays = _integer_weights(players)
+    return np.array([part / whole for part in joins]), np.array([part / whole for part in stays])
+
+
+@lru_cache
+def _banzhaf_weights(players: int) -> tuple[FloatVector, FloatVector]:
+    share = np.full(players + 1, 1.0 / (1 << (players - 1)))
+    return 2 * share, share
+
+
+def _semivalue(table: FloatTable, weights_of: WeightsOf) -> FloatVector:
     """sum over S with i of joins[s] v(S) - sum over S of stays[s] v(S), for all i."""
     players = _players(table)
+    if players <= MATRIX_PLAYERS:
+        values: FloatVector = _matrix(weights_of, players) @ np.asarray(table, dtype=np.float64)
+        return values
+    joins, stays = weights_of(players)
     low = min(players, ROW_BITS)
     rows = np.ascontiguousarray(table, dtype=np.float64).reshape(-1, 1 << low)
     row_size, column_size = popcounts(players - low), popcounts(low)
@@ -88,15 +105,29 @@ def _semivalue(table: FloatTable, joins: Sequence[float], stays: Sequence[float]
     row_sums = np.empty(len(rows))
     constant = 0.0
     for size in range(players - low + 1):
-        members = np.flatnonzero(row_size == size)
-        weights = np.asarray(joins[size : size + low + 1])[column_size]
+        weights = joins[size : size + low + 1][column_size]
         total = np.zeros(1 << low)
-        for row in members:
+        for row in np.flatnonzero(row_size == size).tolist():
             row_sums[row] = rows[row] @ weights
             total += rows[row]
         columns += total * weights
-        constant += float(total @ np.asarray(stays[size : size + low + 1])[column_size])
+        constant += float(total @ stays[size : size + low + 1][column_size])
     return np.concatenate([_halve(columns), _halve(row_sums)]) - constant
+
+
+def shapley_matrix(players: int) -> FloatMatrix:
+    """(n, 2^n): matrix @ table = Shapley values; for many tables of few players."""
+    return _matrix(_shapley_weights, players)
+
+
+@lru_cache(maxsize=32)
+def _matrix(weights_of: WeightsOf, players: int) -> FloatMatrix:
+    """(n, 2^n): where players are few, one product costs less than the calls of the halving pass."""
+    joins, stays = weights_of(players)
+    size = popcounts(players)
+    having = np.arange(1 << players) >> np.arange(players)[:, None] & 1
+    matrix: FloatMatrix = having * joins[size] - stays[size]
+    return matrix
 
 
 def _halve(sums: FloatVector) -> FloatVector:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import factorial
 from typing import Any, TypeAlias
 
@@ -115,7 +115,7 @@ def plan_hierarchy(tree: Tree, players: int, *, limits: Limits = DEFAULT_LIMITS,
     leaves = [player for leaf in _leaves(tree) for player in leaf]
     if sorted(leaves) != list(range(players)):
         raise InputError(f"expected a tree that holds each of {players} players once, got {sorted(leaves)}")
-    planner = _Planner(players, limits, np.random.Generator(np.random.PCG64(seed)))
+    planner = _Planner(players, limits, seed)
     start = _Contexts(mask_array([0], players), [1], 1, False)
     root = planner.union(tree, start)
     asked = np.concatenate([union.asked.reshape(-1) for union in planner.unions])
@@ -156,6 +156,13 @@ def _method(plan: Plan) -> str:
     return "hierarchical-sampled" if plan.sampled else "hierarchical-exact"
 
 
+def _mask(tree: Tree) -> int:
+    """All players below."""
+    if isinstance(tree, int):
+        return 1 << tree
+    return sum(map(_mask, tree))
+
+
 def _leaves(tree: Tree) -> list[tuple[int, ...]]:
     if isinstance(tree, int):
         return [(tree,)]
@@ -164,15 +171,23 @@ def _leaves(tree: Tree) -> list[tuple[int, ...]]:
     return [leaf for child in tree for leaf in _leaves(child)]
 
 
+@lru_cache(maxsize=256)
+def _others(count: int, position: int) -> tuple[NDArray[np.intp], list[int]]:
+    """The subsets of `count` children without the one at `position`, and in how many orders each comes first."""
+    chosen = np.flatnonzero((np.arange(1 << count) >> position & 1) == 0)
+    sizes = popcounts(count)[chosen].tolist()
+    return chosen, [factorial(size) * factorial(count - size - 1) for size in sizes]
+
+
 class _Planner:
-    def __init__(self, players: int, limits: Limits, random: np.random.Generator) -> None:
-        self.players, self.limits, self.random = players, limits, random
+    def __init__(self, players: int, limits: Limits, seed: int) -> None:
+        self.players, self.limits, self.seed = players, limits, seed
         self.unions: list[_Union] = []
 
     def union(self, tree: Sequence[Tree], contexts: _Contexts) -> _Union:
         if not tree:
             raise InputError("expected unions with at least one child")
-        children = [sum(1 << player for leaf in _leaves(child) for player in leaf) for child in tree]
+        children = [_mask(child) for child in tree]
         count = len(children)
         fits = len(contexts.masks) << min(count, 62) <= self.limits.exact_coalitions
         if count <= self.limits.exact_children and fits:
@@ -190,14 +205,14 @@ class _Planner:
         self, children: list[int], contexts: _Contexts
     ) -> tuple[_Union, Callable[[int], _Contexts]]:
         count = len(children)
-        subsets = mask_array([0], self.players)
-        for child in mask_array(children, self.players):
-            subsets = np.concatenate([subsets, subsets | child])
-        sizes = popcounts(count)
+        members = mask_array(children, self.players)
+        subsets = np.zeros(1 << count, dtype=members.dtype)
+        for position in range(count):
+            half = 1 << position
+            subsets[half : 2 * half] = subsets[:half] | members[position]
 
         def inner(position: int) -> _Contexts:
-            chosen = np.flatnonzero((np.arange(1 << count) >> position & 1) == 0)
-            weights = [factorial(size) * factorial(count - size - 1) for size in sizes[chosen].tolist()]
+            chosen, weights = _others(count, position)
             return _Contexts(
                 (contexts.masks[:, None] | subsets[chosen][None, :]).reshape(-1),
                 [outer * weight for outer in contexts.numerators for weight in weights],
@@ -206,6 +221,11 @@ class _Planner:
             )
 
         return _Union((), contexts, contexts.masks[:, None] | subsets[None, :]), inner
+
+    @cached_property
+    def random(self) -> np.random.Generator:
+        """Needed only where a union is sampled."""
+        return np.random.Generator(np.random.PCG64(self.seed))
 
     def _sample(self, children: list[int], contexts: _Contexts) -> tuple[_Union, Callable[[int], _Contexts]]:
         """Orders in pairs, each with its reverse, in a context drawn by its weight."""
@@ -251,7 +271,7 @@ def _parts_float(union: _Union, values: FloatMatrix) -> tuple[FloatVector, Float
         pairs = marginals.reshape(-1, 2, count).mean(axis=1)
         return pairs.mean(axis=0), _standard_error(pairs)
     if union.contexts.sampled:
-        each = values @ _shapley_matrix(count)
+        each = values @ exact.shapley_matrix(count).T
         paired = each.reshape(-1, 2, count).mean(axis=1) if len(each) % 2 == 0 else each
         return each.mean(axis=0), _standard_error(paired)
     weights = np.array([part / union.contexts.denominator for part in union.contexts.numerators])
@@ -264,12 +284,6 @@ def _standard_error(samples: FloatMatrix) -> FloatVector:
         return np.full(samples.shape[1], np.inf)
     error: FloatVector = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
     return error
-
-
-@lru_cache(maxsize=16)
-def _shapley_matrix(players: int) -> FloatMatrix:
-    """(2^n, n): table @ matrix = Shapley values; for a few players and many tables."""
-    return np.stack([exact.shapley(row) for row in np.eye(1 << players)])
 
 
 def _solve_fractions(union: _Union, values: NDArray[Any], target: Fraction, result: list[Fraction]) -> None:
