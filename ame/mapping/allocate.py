@@ -58,8 +58,8 @@ def allocated_lines(
     used = {asset for weights in shares.asset_weights for asset in weights}
     for stage, weights in zip(shares.stages, shares.asset_weights, strict=True):
         _check_stage(stage, weights, rights)
-    _check_copies(rights, used)
     held = _held_back(rights, used)
+    _hold_copies(rights, used, held)
     for stage, weights in zip(shares.stages, shares.asset_weights, strict=True):
         yield stage, _stage_lines(stage, weights, rights, held, at)
 
@@ -76,12 +76,21 @@ def _check_stage(stage: str, weights: Mapping[str, int], rights: Rights) -> None
             )
 
 
-def _check_copies(rights: Rights, used: set[str]) -> None:
-    for asset, other in copies(rights):
-        if asset in used and other in used:
+def _hold_copies(rights: Rights, used: set[str], held: dict[str, tuple[str, str]]) -> None:
+    """One content under two names, both measured: whose is it? The policy says; InputError where it refuses."""
+    policy = rights.policies["copy"]
+    for copy in copies(rights):
+        if copy.same_holders or not {copy.asset, copy.other} <= used:
+            continue
+        if policy.action == "refuse":
             raise rights.asset_error(
-                asset, f"has the same content as {other} of other holders: mark them contested, or drop one"
+                copy.asset,
+                f"has the same content as {copy.other} of other holders: mark them contested, or drop one",
             )
+        if policy.reserve is not None:
+            why = f"held in reserve {policy.reserve}: {copy.asset} has the same content as {copy.other}"
+            for asset in (copy.asset, copy.other):
+                held.setdefault(asset, (rights.reserves[policy.reserve], why))
 
 
 def _held_back(rights: Rights, used: set[str]) -> dict[str, tuple[str, str]]:

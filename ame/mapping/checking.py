@@ -10,18 +10,24 @@ from ame.mapping.collector import paused_collector
 from ame.mapping.conflicts import find_conflicts
 from ame.mapping.hashing import hash_path
 from ame.mapping.lineage_pay import check_absolute_shares
-from ame.mapping.rights import Rights, copies, read_rights
+from ame.mapping.rights import Policy, Rights, copies, read_rights
 from ame.mapping.strict_yaml import read_file
 
 
 class Finding(NamedTuple):
-    """`level`: error (stops the money), held (the money waits in a reserve) or warning."""
+    """`level`: error (stops the money), held (the money waits in a reserve) or warning.
+
+    paths: from each asset that asks for something down to the one that does not give it.
+    """
 
     level: str
     message: str
     asset: str | None = None
     kind: str | None = None
-    path: tuple[str, ...] = ()
+    paths: tuple[tuple[str, ...], ...] = ()
+
+
+_LEVEL_OF = {"refuse": "error", "reserve": "held", "warn": "warning"}
 
 
 class CheckReport(NamedTuple):
@@ -62,17 +68,26 @@ def check_rights(rights: Rights) -> list[Finding]:
 
 def _check_rights(rights: Rights) -> list[Finding]:
     findings = []
-    level_of = {"refuse": "error", "reserve": "held", "warn": "warning"}
     for conflict in find_conflicts(rights):
         policy = rights.policies[conflict.kind]
-        where = f" (held in reserve {policy.reserve})" if policy.reserve else ""
-        message = f"{conflict}{where}"
+        message = f"{conflict}{_held_in(policy)}"
         findings.append(
-            Finding(level_of[policy.action], message, conflict.asset, conflict.kind, conflict.path)
+            Finding(_LEVEL_OF[policy.action], message, conflict.asset, conflict.kind, conflict.paths)
         )
-    for asset, other in copies(rights):
-        message = f"asset {asset}: same content as {other} of other holders: mark them contested, or drop one"
-        findings.append(Finding("error", message, asset, "copy", (other, asset)))
+    for copy in copies(rights):
+        if copy.same_holders:
+            message = (
+                f"copy: asset {copy.asset}: same content as {copy.other} of the same holders: it plays twice"
+            )
+            findings.append(Finding("warning", message, copy.asset, "copy", ((copy.other, copy.asset),)))
+            continue
+        policy = rights.policies["copy"]
+        message = (
+            f"copy: asset {copy.asset}: same content as {copy.other} of other holders: mark them contested, "
+            f"or drop one{_held_in(policy)}"
+        )
+        level = _LEVEL_OF[policy.action]
+        findings.append(Finding(level, message, copy.asset, "copy", ((copy.other, copy.asset),)))
     for asset_ in rights.assets.values():
         if asset_.contested and rights.escrow is None:
             message = f"asset {asset_.id}: is contested: expected an escrow reserve in the rights file"
@@ -82,6 +97,10 @@ def _check_rights(rights: Rights) -> list[Finding]:
     except InputError as error:
         findings.append(Finding("error", str(error)))
     return findings
+
+
+def _held_in(policy: Policy) -> str:
+    return f" (held in reserve {policy.reserve})" if policy.reserve else ""
 
 
 def _check_content(rights: Rights, folder: Path) -> list[Finding]:

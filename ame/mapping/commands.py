@@ -199,7 +199,7 @@ def read_command(
 @click.pass_context
 def vouch_command(context: click.Context, /, name: str, **options: Any) -> None:
     """As the registrar, print a voucher that NAME belongs to a wallet; its holder passes it to `ame bind`."""
-    from ame.execution.wallet_commands import bind
+    from ame.execution.bind_commands import bind
     from ame.mapping.names import check_name, namespace_of
 
     namespace_of(check_name(name, "name"))

@@ -1,9 +1,7 @@
-"""Licence conflicts along the lineage: what an ancestor's licence asks and a descendant does not give, with
-the path.
+"""Licence conflicts along the lineage: what ancestors' licences ask and a descendant does not give, with paths.
 
 AME does not decide what the law is. It finds where the declared licences do not fit each other when outputs
-are sold, and
-does what the operator's policy for that kind says.
+are sold, and does what the operator's policy for that kind says.
 """
 
 from __future__ import annotations
@@ -19,6 +17,9 @@ from ame.mapping.licenses import Terms, may_follow, options
 from ame.mapping.rights import Asset, Rights
 
 STEPS_SHOWN = 8
+SOURCES_SHOWN = 4
+LONGEST_PATH = 64
+_SOURCES_KEPT = SOURCES_SHOWN + 1
 _MEANING = {
     "noncommercial": "forbids commercial use",
     "no-derivatives": "forbids derivatives",
@@ -32,53 +33,81 @@ _Key: TypeAlias = tuple[str, str]  # kind, licence
 
 
 class _Duty(NamedTuple):
-    """What an asset owes to a licence: whose it is, how many edges above, and the next asset on the way
-    there."""
+    """What an asset owes to a licence of `origin`: how many edges above, and the next asset on the way there."""
 
     origin: str
     length: int
     parent: str | None
 
 
-_Duties: TypeAlias = dict[str, dict[_Key, _Duty]]
+# Asset -> what it owes, and to whom: for each key the nearest origins, nearest first.
+_Duties: TypeAlias = dict[str, dict[_Key, tuple[_Duty, ...]]]
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """`asset` does not give what the `license` of `origin`, above it or itself, asks."""
+    """`asset` does not give what the `license` of the `origins`, above it or itself, asks.
+
+    origins: nearest first, at most SOURCES_SHOWN; `more` where there are others. Their paths are found when asked for.
+    """
 
     kind: str
     license: str
-    origin: str
     asset: str
-    _duties: Mapping[str, Mapping[_Key, _Duty]] = field(repr=False, compare=False)
+    origins: tuple[str, ...]
+    more: bool = False
+    _duties: Mapping[str, Mapping[_Key, tuple[_Duty, ...]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _path: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def path(self) -> tuple[str, ...]:
-        """From the origin down to the asset."""
-        return tuple(reversed(list(self._upwards())))
+        """From the nearest origin down to the asset."""
+        return self.path_from(self.origins[0])
 
-    def __str__(self) -> str:
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """One path for each origin."""
+        return tuple(self.path_from(origin) for origin in self.origins)
+
+    def path_from(self, origin: str, longest: int = LONGEST_PATH) -> tuple[str, ...]:
+        """The shortest path from an origin down to the asset; of a longer one the origin, `...`, and its end."""
         steps: list[str] = []
-        for asset in self._upwards():
-            if len(steps) == STEPS_SHOWN and asset != self.origin:
-                steps += ["...", self.origin]
+        for asset in self._upwards(origin):
+            if len(steps) == longest and asset != origin:
+                steps += ["...", origin]
                 break
             steps.append(asset)
-        path = " -> ".join(reversed(steps))
-        return f"{self.kind}: {self.license} of {self.origin} {_MEANING[self.kind]}: {path}"
+        return tuple(reversed(steps))
 
-    def _upwards(self) -> Iterator[str]:
-        at: str | None = self.asset
-        while at is not None:
+    def __str__(self) -> str:
+        told = [" -> ".join(self.path_from(origin, STEPS_SHOWN)) for origin in self.origins]
+        others = "".join(
+            f"; of {origin}: {path}" for origin, path in zip(self.origins[1:], told[1:], strict=True)
+        )
+        more = "; and of others further up" if self.more else ""
+        return (
+            f"{self.kind}: {self.license} of {self.origins[0]} {_MEANING[self.kind]}: {told[0]}{others}{more}"
+        )
+
+    def _upwards(self, origin: str) -> Iterator[str]:
+        if self._path:
+            yield from reversed(self._path)
+            return
+        key, at = (self.kind, self.license), self.asset
+        while True:
             yield at
-            at = self._duties[at][self.kind, self.license].parent
+            duty = next(duty for duty in self._duties[at][key] if duty.origin == origin)
+            if duty.parent is None:
+                return
+            at = duty.parent
 
 
 def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Conflict]:
     """Conflicts of the assets in use (default: all) and of everything they were made from, parents first.
 
-    Per asset, kind and licence one conflict: the one with the shortest path. InputError for an unreadable
+    Per asset, kind and licence one conflict, with the nearest assets that ask. InputError for an unreadable
     licence.
     """
     wanted = None if used is None else graph.with_ancestors(rights.lineage, used)
@@ -102,50 +131,93 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
     found = []
     for name in order:
         asset = rights.assets[name]
-        parents = lineage[name]
-        inherited = _inherited(parents, duties) if parents else {}
+        inherited = _inherited(lineage[name], duties)
         terms, broken = _best_terms(asset, inherited)
-        own = [key for key in terms.asks if key not in inherited]
-        duties[name] = inherited
-        if own:
-            duties[name] = inherited | dict.fromkeys(own, _Duty(name, 0, None))
-            broken += [key for key in own if key[0] in ("noncommercial", "unknown-license")]
-        if broken:
-            found += [Conflict(*key, duties[name][key].origin, name, duties) for key in broken]
+        if terms.asks:
+            duties[name] = inherited.copy()
+            for key in terms.asks:
+                duties[name][key] = (_Duty(name, 0, None), *inherited.get(key, ())[: _SOURCES_KEPT - 1])
+                if key[0] in ("noncommercial", "unknown-license") and key not in inherited:
+                    broken.append((key, (name,)))
+        else:
+            duties[name] = inherited
+        for key, origins in broken:
+            found.append(Conflict(*key, name, origins[:SOURCES_SHOWN], len(origins) > SOURCES_SHOWN, duties))
+        told = {key for key, _ in broken}
+        for key, above in inherited.items():
+            if key[0] == "attribution" and key not in told and len(above) == _SOURCES_KEPT:
+                path = _uncredited(asset, key, lineage, duties)
+                if path:
+                    found.append(Conflict(*key, name, path[:1], _path=path))
     return found
 
 
-def _inherited(parents: Iterable[str], duties: _Duties) -> dict[_Key, _Duty]:
-    result: dict[_Key, _Duty] = {}
+def _inherited(parents: Iterable[str], duties: _Duties) -> dict[_Key, tuple[_Duty, ...]]:
+    """What the parents owe and ask, one edge further down."""
+    result: dict[_Key, tuple[_Duty, ...]] = {}
     for parent in parents:
-        for key, (origin, length, _) in duties[parent].items():
+        for key, above in duties[parent].items():
             if key[0] == "unknown-license":  # asks nothing of others
                 continue
-            if key not in result or result[key].length > length + 1:
-                result[key] = _Duty(origin, length + 1, parent)
+            here = tuple([_Duty(origin, length + 1, parent) for origin, length, _ in above])
+            if key in result:
+                here = _merged(result[key], here)
+            result[key] = here
     return result
 
 
-def _best_terms(asset: Asset, inherited: Mapping[_Key, _Duty]) -> tuple[Terms, list[_Key]]:
+def _merged(one: tuple[_Duty, ...], other: tuple[_Duty, ...]) -> tuple[_Duty, ...]:
+    """The nearest origins of both, each once."""
+    nearest: dict[str, _Duty] = {}
+    for duty in sorted(one + other, key=lambda duty: duty.length):
+        nearest.setdefault(duty.origin, duty)
+    return tuple(nearest.values())[:_SOURCES_KEPT]
+
+
+_Broken: TypeAlias = list[tuple[_Key, tuple[str, ...]]]  # key and origins
+
+
+def _best_terms(asset: Asset, inherited: Mapping[_Key, tuple[_Duty, ...]]) -> tuple[Terms, _Broken]:
     """Of a licence with an OR, the side that breaks least; and what it breaks."""
     ways = options(asset.license)
     if not inherited:
         return ways[0], []
-    if len(ways) == 1:
-        return ways[0], [key for key, duty in inherited.items() if _is_broken(key, duty, ways[0], asset)]
-    choices = [
-        (terms, [key for key, duty in inherited.items() if _is_broken(key, duty, terms, asset)])
-        for terms in ways
-    ]
-    return min(choices, key=lambda choice: len(choice[1]))
+    choices = [(terms, _broken(asset, terms, inherited)) for terms in ways]
+    return choices[0] if len(choices) == 1 else min(choices, key=lambda choice: len(choice[1]))
 
 
-def _is_broken(key: _Key, duty: _Duty, terms: Terms, asset: Asset) -> bool:
-    kind, license_ = key
-    if kind == "share-alike":
-        return not any(may_follow(license_, child) for child in terms.licenses)
-    if kind == "use-restrictions":
-        return kind not in terms.kinds
-    if kind == "attribution":  # a parent is credited by being named as one
-        return duty.length > 1 and duty.origin not in asset.credits
-    return True
+def _broken(asset: Asset, terms: Terms, inherited: Mapping[_Key, tuple[_Duty, ...]]) -> _Broken:
+    broken = []
+    for key, above in inherited.items():
+        kind, license_ = key
+        if kind == "attribution":  # a parent is credited by being named as one
+            origins = tuple(
+                [duty.origin for duty in above if duty.length > 1 and duty.origin not in asset.credits]
+            )
+            if origins:
+                broken.append((key, origins))
+        elif (kind == "share-alike" and any(may_follow(license_, child) for child in terms.licenses)) or (
+            kind == "use-restrictions" and kind in terms.kinds
+        ):
+            continue
+        else:
+            broken.append((key, tuple([duty.origin for duty in above])))
+    return broken
+
+
+def _uncredited(asset: Asset, key: _Key, lineage: graph.Parents, duties: _Duties) -> tuple[str, ...]:
+    """A path from an ancestor that asks to be credited and is not, further up than the origins that are kept."""
+    credited = {asset.id, *lineage[asset.id], *asset.credits}
+    below: dict[str, str] = {}
+    waiting = [asset.id]
+    for at in waiting:  # grows while it is read
+        if at not in credited and duties[at][key][0].length == 0:
+            path = [at]
+            while path[-1] != asset.id:
+                path.append(below[path[-1]])
+            return tuple(path)
+        for parent in lineage[at]:
+            if parent not in below and key in duties[parent]:
+                below[parent] = at
+                waiting.append(parent)
+    return ()

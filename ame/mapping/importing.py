@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from ame.arithmetic import telescoping_split
@@ -168,6 +169,11 @@ def to_text(document: Mapping[str, Any]) -> str:
 
 
 def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if type(value) is str:
+        return _quoted(value)
+    if type(value) is dict:
+        pairs = [
+            f"{key}: {_quoted(item) if type(item) is str else _flow(item)}" for key, item in value.items()
+        ]
+        return "{" + ", ".join(pairs) + "}"
     return json.dumps(value)

@@ -1,172 +1,60 @@
 """The rights file: who holds which asset since when, what it was made from, and where its holders are paid.
 
 docs/rights.md describes the format, docs/rights.schema.json is its schema. Reading is strict: whatever is
-unknown, doubled
-or does not add up is refused with file, line and field.
+unknown, doubled or does not add up is refused with file, line and field.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
 
-from ame.encoding import check_address
 from ame.errors import FileError, InputError
-from ame.mapping import graph, names, strict_yaml
+from ame.mapping import graph, strict_yaml
 from ame.mapping.collector import paused_collector
-from ame.mapping.licenses import options
-from ame.mapping.strict_yaml import FieldPath
-from ame.records import DEFAULT_STAGES
-
-FORMAT = "ame-rights/1"
-WHOLE_PPM = 10**6
-RELATIONS = ("trained_on", "finetune", "adapter", "merge", "quantized", "derived")
-SCOPES = ("relative", "absolute")
-KINDS = (
-    "noncommercial",
-    "no-derivatives",
-    "share-alike",
-    "attribution",
-    "use-restrictions",
-    "unknown-license",
+from ame.mapping.rights_reader import FieldError, Reader, to_time
+from ame.mapping.rights_records import (
+    FORMAT,
+    KINDS,
+    RELATIONS,
+    SCOPES,
+    WHOLE_PPM,
+    AsOf,
+    Asset,
+    Contributor,
+    Holding,
+    Parent,
+    Policy,
+    Rights,
+    copies,
+    field_name,
+    holders_of,
+    holdings_at,
 )
-MAX_PER_ASSET = 10_000
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
+from ame.mapping.strict_yaml import FieldPath
 
-
-class Contributor(NamedTuple):
-    """A person or organisation that is paid; `id` is the account id of the wallet, or a named id."""
-
-    name: str
-    wallet: str | None
-    id: bytes
-
-
-class Holding(NamedTuple):
-    """One holder's part of an asset, in ppm, from `start` until `end` (None: still)."""
-
-    contributor: str
-    ppm: int
-    start: datetime
-    end: datetime | None
-
-
-class Parent(NamedTuple):
-    """An edge of the lineage: the child was made from `asset`, whose holders get `upstream_ppm` of what the
-    child earns."""
-
-    asset: str
-    relation: str = "derived"
-    upstream_ppm: int = 0
-    scope: str = "relative"
-
-
-class Asset(NamedTuple):
-    """One thing contributed in a stage. `license` is an SPDX expression or None where nobody said."""
-
-    id: str
-    stage: str
-    sha256: str | None
-    license: str | None
-    parents: tuple[Parent, ...]
-    holdings: tuple[Holding, ...]
-    path: str | None = None
-    title: str | None = None
-    credits: tuple[str, ...] = ()
-    contested: bool = False
-
-
-class AsOf(NamedTuple):
-    """The RightsRegistry and the block that the holders were read from."""
-
-    chain_id: int
-    registry: str
-    block: int
-
-
-class Policy(NamedTuple):
-    """What a licence conflict does to the money: warn, refuse, or hold it in the named reserve."""
-
-    action: str
-    reserve: str | None = None
-
-
-# Money moves, so what forbids selling or changing a work stops the settlement unless the operator says
-# otherwise.
-DEFAULT_POLICIES: Mapping[str, Policy] = {
-    "noncommercial": Policy("refuse"),
-    "no-derivatives": Policy("refuse"),
-    "share-alike": Policy("warn"),
-    "attribution": Policy("warn"),
-    "use-restrictions": Policy("warn"),
-    "unknown-license": Policy("warn"),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Rights:
-    """What a rights file says. Compared by identity. `reserves` and `escrow`: reserve name -> contributor name."""
-
-    stages: tuple[str, ...]
-    registrars: Mapping[str, str]
-    contributors: Mapping[str, Contributor]
-    assets: Mapping[str, Asset]
-    reserves: Mapping[str, str]
-    policies: Mapping[str, Policy]
-    escrow: str | None = None
-    as_of: AsOf | None = None
-    file: str = "rights"
-    text: str = field(default="", repr=False)
-
-    @cached_property
-    def lineage(self) -> dict[str, tuple[str, ...]]:
-        """Asset -> the assets that it was made from."""
-        return {asset.id: tuple(parent.asset for parent in asset.parents) for asset in self.assets.values()}
-
-    @cached_property
-    def order(self) -> list[str]:
-        """All assets, each after its parents. InputError where the lineage is a cycle."""
-        return graph.parents_first(self.lineage)
-
-    @cached_property
-    def has_absolute_shares(self) -> bool:
-        """Whether any edge carries an absolute upstream share."""
-        return any(
-            parent.upstream_ppm and parent.scope == "absolute"
-            for asset in self.assets.values()
-            for parent in asset.parents
-        )
-
-    @cached_property
-    def paying_lineage(self) -> dict[str, tuple[str, ...]]:
-        """The edges along which money, or a claim to an absolute share, can go up; assets without any are
-        left out.
-        """
-        if self.has_absolute_shares:  # these climb along every edge, paid or not
-            return self.lineage
-        paying = {
-            asset.id: tuple(parent.asset for parent in asset.parents if parent.upstream_ppm)
-            for asset in self.assets.values()
-            if asset.parents
-        }
-        return {asset: parents for asset, parents in paying.items() if parents}
-
-    def error(self, message: str, path: FieldPath) -> FileError:
-        """An error about the field at `path`, with its line."""
-        return FileError(
-            message, file=self.file, line=strict_yaml.line_of(self.text, path), field=field_name(path)
-        )
-
-    def asset_error(self, asset: str, message: str) -> FileError:
-        """An error about an asset, with its line."""
-        index = next((index for index, known in enumerate(self.assets) if known == asset), 0)
-        return self.error(f"asset {asset}: {message}", ("assets", index))
+__all__ = [
+    "FORMAT",
+    "KINDS",
+    "RELATIONS",
+    "SCOPES",
+    "WHOLE_PPM",
+    "AsOf",
+    "Asset",
+    "Contributor",
+    "Holding",
+    "Parent",
+    "Policy",
+    "Rights",
+    "copies",
+    "field_name",
+    "holders_of",
+    "holdings_at",
+    "load_rights",
+    "parse_rights",
+    "read_rights",
+    "to_time",
+]
 
 
 def load_rights(path: Path | str) -> Rights:
@@ -195,58 +83,21 @@ def read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
 def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
     document = strict_yaml.parse(text, file)
     try:
-        rights = _Reader(document, str(file), text).read()
+        rights = Reader(document, str(file), text).read()
         problems = list(_splits(rights.assets.values()))
         problems += list(_lineage_problems(rights))
-    except _FieldError as error:
+    except FieldError as error:
         line = strict_yaml.line_of(text, error.path)
         raise FileError(str(error), file=file, line=line, field=field_name(error.path)) from error
+    if not problems:
+        return rights, []
     index = {asset: position for position, asset in enumerate(rights.assets)}
+    paths = [("assets", index[asset], *where) for asset, _, where in problems]
+    lines = strict_yaml.lines_of(text, paths)
     return rights, [
-        rights.error(f"asset {asset}: {message}", ("assets", index[asset], *where))
-        for asset, message, where in problems
+        FileError(f"asset {asset}: {message}", file=file, line=lines[path], field=field_name(path))
+        for path, (asset, message, _) in zip(paths, problems, strict=True)
     ]
-
-
-def to_time(value: object) -> datetime:
-    """An ISO 8601 time with its zone, in UTC. ValueError for dates, and times without zone."""
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError(f"expected a time with its zone such as 2026-01-01T00:00:00Z, got {_shown(value)}")
-    return datetime.fromisoformat(value).astimezone(UTC)
-
-
-def field_name(path: FieldPath) -> str:
-    """`assets[3].holders[0].ppm`"""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-
-
-def holdings_at(asset: Asset, at: datetime) -> tuple[Holding, ...]:
-    """The split at a time, in the order of the file; empty where nobody holds the asset then."""
-    return tuple(
-        holding
-        for holding in asset.holdings
-        if holding.start <= at and (holding.end is None or at < holding.end)
-    )
-
-
-def holders_of(asset: Asset) -> frozenset[str]:
-    """Everybody who ever holds a part of the asset."""
-    return frozenset(holding.contributor for holding in asset.holdings)
-
-
-def copies(rights: Rights) -> list[tuple[str, str]]:
-    """(asset, an earlier one) with the same content hash but other holders, where neither is marked
-    contested.
-    """
-    first: dict[str, str] = {}
-    found = []
-    for asset in rights.assets.values():
-        if asset.sha256 is None or asset.contested:
-            continue
-        other = first.setdefault(asset.sha256, asset.id)
-        if other != asset.id and holders_of(rights.assets[other]) != holders_of(asset):
-            found.append((asset.id, other))
-    return found
 
 
 def _lineage_problems(rights: Rights) -> Iterator[tuple[str, str, FieldPath]]:
@@ -284,324 +135,3 @@ def _splits(assets: Iterable[Asset]) -> Iterable[tuple[str, str, FieldPath]]:
                 message = f"splits do not add up: expected {WHOLE_PPM} ppm, the holders have"
             yield asset.id, f"{message} {total} ppm from {when} on", ("holders",)
             break
-
-
-class _FieldError(Exception):
-    def __init__(self, path: FieldPath, message: str) -> None:
-        super().__init__(message)
-        self.path = path
-
-
-def _shown(value: object) -> str:
-    return names.escaped(repr(value))[:80]
-
-
-_Fields: TypeAlias = dict[str, Any]
-_TOP = {
-    "format",
-    "stages",
-    "registrars",
-    "contributors",
-    "assets",
-    "reserves",
-    "policies",
-    "escrow",
-    "as_of",
-}
-_CONTRIBUTOR = {"name", "wallet"}
-_ASSET = {
-    "id",
-    "stage",
-    "sha256",
-    "license",
-    "parents",
-    "holders",
-    "path",
-    "title",
-    "credits",
-    "contested",
-}
-_HOLDER = {"contributor", "reserve", "ppm", "from", "until"}
-_PARENT = {"asset", "relation", "upstream_ppm", "scope"}
-_ASSET_NEEDS, _HOLDER_NEEDS, _PARENT_NEEDS = {"id", "stage", "holders"}, {"ppm", "from"}, {"asset"}
-_AS_OF = {"chain_id", "registry", "block"}
-_RESERVE = {"name", "contributor"}
-_RELATIONS, _SCOPES = frozenset(RELATIONS), frozenset(SCOPES)
-
-
-class _Reader:
-    """Turns the plain document into records; remembers nothing but what is needed to check references."""
-
-    def __init__(self, document: Any, file: str, text: str) -> None:
-        self.document, self.file, self.text = document, file, text
-        self.times: dict[str, datetime] = {}
-
-    def read(self) -> Rights:
-        document = self.fields(self.document, (), _TOP, {"format", "contributors", "assets"})
-        if document["format"] != FORMAT:
-            raise _FieldError(("format",), f"expected {FORMAT}, got {_shown(document['format'])}")
-        self.stages = self.read_stages(document)
-        self.registrars = self.read_registrars(document.get("registrars"))
-        self.contributors = self.read_contributors(document["contributors"])
-        self.reserves = self.read_reserves(document.get("reserves"))
-        policies = self.read_policies(document.get("policies"))
-        escrow = document.get("escrow")
-        if escrow is not None:
-            self.known(escrow, self.reserves, "reserve", ("escrow",))
-        assets = self.read_assets(document["assets"])
-        return Rights(
-            self.stages,
-            self.registrars,
-            self.contributors,
-            assets,
-            self.reserves,
-            policies,
-            escrow,
-            self.read_as_of(document.get("as_of")),
-            self.file,
-            self.text,
-        )
-
-    def read_as_of(self, value: Any) -> AsOf | None:
-        if value is None:
-            return None
-        entry = self.fields(value, ("as_of",), _AS_OF, _AS_OF)
-        for name in ("chain_id", "block"):
-            if type(entry[name]) is not int or entry[name] < 0:
-                raise _FieldError(("as_of", name), f"expected a number, got {_shown(entry[name])}")
-        try:
-            registry = check_address(entry["registry"], "registry")
-        except InputError as error:
-            raise _FieldError(("as_of", "registry"), str(error)) from error
-        return AsOf(entry["chain_id"], registry, entry["block"])
-
-    def read_stages(self, document: _Fields) -> tuple[str, ...]:
-        if "stages" not in document:
-            return DEFAULT_STAGES
-        stages = self.sequence(document["stages"], ("stages",))
-        for index, stage in enumerate(stages):
-            self.checked(names.check_name, stage, ("stages", index))
-        if not 2 <= len(stages) <= 5 or len(set(stages)) != len(stages):
-            raise _FieldError(("stages",), f"expected 2 to 5 different stages, got {len(stages)}")
-        return tuple(stages)
-
-    def read_registrars(self, value: Any) -> dict[str, str]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise _FieldError(("registrars",), f"expected namespace: address, got {_shown(value)}")
-        result = {}
-        for namespace, address in value.items():
-            path = ("registrars", namespace)
-            try:
-                names.namespace_of(f"{namespace}:x")
-                result[namespace] = check_address(address, "registrar")
-            except InputError as error:
-                raise _FieldError(path, str(error)) from error
-        return result
-
-    def read_contributors(self, value: Any) -> dict[str, Contributor]:
-        result: dict[str, Contributor] = {}
-        folded: dict[str, str] = {}
-        for index, item in enumerate(self.sequence(value, ("contributors",))):
-            path: FieldPath = ("contributors", index)
-            entry = self.fields(item, path, _CONTRIBUTOR, {"name"})
-            name = self.checked(names.check_name, entry["name"], (*path, "name"))
-            self.unique(name, result, folded, (*path, "name"))
-            wallet = entry.get("wallet")
-            try:
-                if wallet is not None:
-                    check_address(wallet, "wallet")
-                known_as = names.contributor_id(name, wallet, self.registrars)
-            except InputError as error:
-                field_ = "wallet" if wallet is not None else "name"
-                raise _FieldError((*path, field_), str(error)) from error
-            result[name] = Contributor(name, wallet, known_as)
-        return result
-
-    def read_reserves(self, value: Any) -> dict[str, str]:
-        result: dict[str, str] = {}
-        for index, item in enumerate(self.sequence(value or [], ("reserves",))):
-            path: FieldPath = ("reserves", index)
-            entry = self.fields(item, path, _RESERVE, _RESERVE)
-            name = self.checked(names.check_name, entry["name"], (*path, "name"))
-            self.unique(name, result, {}, (*path, "name"))
-            self.known(entry["contributor"], self.contributors, "contributor", (*path, "contributor"))
-            result[name] = entry["contributor"]
-        return result
-
-    def read_policies(self, value: Any) -> dict[str, Policy]:
-        result = dict(DEFAULT_POLICIES)
-        if value is None:
-            return result
-        if not isinstance(value, dict):
-            raise _FieldError(("policies",), f"expected kind: action, got {_shown(value)}")
-        for kind, action in value.items():
-            path: FieldPath = ("policies", kind)
-            if kind not in KINDS:
-                raise _FieldError(path, f"unknown kind of conflict; known: {', '.join(KINDS)}")
-            if action in ("warn", "refuse"):
-                result[kind] = Policy(action)
-            elif isinstance(action, dict) and set(action) == {"reserve"}:
-                self.known(action["reserve"], self.reserves, "reserve", (*path, "reserve"))
-                result[kind] = Policy("reserve", action["reserve"])
-            else:
-                raise _FieldError(
-                    path, f"expected warn, refuse or {{reserve: its name}}, got {_shown(action)}"
-                )
-        return result
-
-    def read_assets(self, value: Any) -> dict[str, Asset]:
-        result: dict[str, Asset] = {}
-        folded: dict[str, str] = {}
-        for index, item in enumerate(self.sequence(value, ("assets",))):
-            asset = self.read_asset(item, ("assets", index))
-            self.unique(asset.id, result, folded, ("assets", index, "id"))
-            result[asset.id] = asset
-        return result
-
-    def read_asset(self, item: Any, path: FieldPath) -> Asset:
-        entry = self.fields(item, path, _ASSET, _ASSET_NEEDS)
-        asset = self.checked(names.check_asset_id, entry["id"], (*path, "id"))
-        self.known(entry["stage"], self.stages, "stage", (*path, "stage"))
-        sha256, file_path = entry.get("sha256"), entry.get("path")
-        if sha256 is not None and (not isinstance(sha256, str) or not _SHA256.fullmatch(sha256)):
-            raise _FieldError((*path, "sha256"), f"expected 64 lower-case hex digits, got {_shown(sha256)}")
-        if file_path is not None:
-            self.checked(names.check_path, file_path, (*path, "path"))
-        title = entry.get("title")
-        license_ = entry.get("license")
-        for name, text in (("title", title), ("license", license_)):
-            if text is not None and (not isinstance(text, str) or not text or len(text) > 1000):
-                raise _FieldError((*path, name), f"expected a text of 1 to 1000 letters, got {_shown(text)}")
-        if license_ is not None:
-            try:
-                options(license_)
-            except InputError as error:
-                raise _FieldError((*path, "license"), str(error)) from error
-        contested = entry.get("contested", False)
-        if type(contested) is not bool:
-            raise _FieldError((*path, "contested"), f"expected true or false, got {_shown(contested)}")
-        credits_ = self.sequence(entry.get("credits") or [], (*path, "credits"))
-        if credits_ and not all(type(credit) is str for credit in credits_):
-            raise _FieldError((*path, "credits"), f"expected asset ids, got {_shown(credits_)}")
-        return Asset(
-            asset,
-            entry["stage"],
-            sha256,
-            license_,
-            self.read_parents(entry.get("parents") or [], (*path, "parents")),
-            self.read_holders(entry["holders"], (*path, "holders")),
-            file_path,
-            title,
-            tuple(credits_),
-            contested,
-        )
-
-    def read_parents(self, value: Any, path: FieldPath) -> tuple[Parent, ...]:
-        result = []
-        for index, item in enumerate(self.sequence(value, path)):
-            if type(item) is str:
-                result.append(Parent(item))
-                continue
-            where = (*path, index)
-            entry = self.fields(item, where, _PARENT, _PARENT_NEEDS)
-            get = entry.get
-            parent = Parent(
-                entry["asset"], get("relation", "derived"), get("upstream_ppm", 0), get("scope", "relative")
-            )
-            if parent.relation not in _RELATIONS:
-                self.known(parent.relation, RELATIONS, "relation", (*where, "relation"))
-            if parent.scope not in _SCOPES:
-                self.known(parent.scope, SCOPES, "scope", (*where, "scope"))
-            if type(parent.upstream_ppm) is not int or parent.upstream_ppm:
-                self.check_ppm(parent.upstream_ppm, 0, (*where, "upstream_ppm"))
-            if type(parent.asset) is not str:
-                raise _FieldError((*where, "asset"), f"expected an asset's id, got {_shown(parent.asset)}")
-            result.append(parent)
-        if len(result) > 1 and len({parent.asset for parent in result}) != len(result):
-            raise _FieldError(path, "expected each parent once")
-        relative = 0
-        for parent in result:
-            if parent.upstream_ppm and parent.scope == "relative":
-                relative += parent.upstream_ppm
-        if relative > WHOLE_PPM:
-            raise _FieldError(
-                path, f"expected relative upstream shares of at most {WHOLE_PPM} ppm, got {relative}"
-            )
-        return tuple(result)
-
-    def read_holders(self, value: Any, path: FieldPath) -> tuple[Holding, ...]:
-        result = []
-        for index, item in enumerate(self.sequence(value, path)):
-            where = (*path, index)
-            entry = self.fields(item, where, _HOLDER, _HOLDER_NEEDS)
-            if "reserve" in entry and "contributor" not in entry:
-                self.known(entry["reserve"], self.reserves, "reserve", (*where, "reserve"))
-                holder = self.reserves[entry["reserve"]]
-            elif "contributor" in entry and "reserve" not in entry:
-                holder = entry["contributor"]
-                self.known(holder, self.contributors, "contributor", (*where, "contributor"))
-            else:
-                raise _FieldError(where, "expected either a contributor or a reserve")
-            self.check_ppm(entry["ppm"], 1, (*where, "ppm"))
-            start = self.time(entry["from"], (*where, "from"))
-            end = self.time(entry["until"], (*where, "until")) if "until" in entry else None
-            if end is not None and end <= start:
-                raise _FieldError((*where, "until"), "expected a time after `from`")
-            result.append(Holding(holder, entry["ppm"], start, end))
-        return tuple(result)
-
-    def time(self, value: Any, path: FieldPath) -> datetime:
-        if type(value) is str and value in self.times:  # thousands of holdings start at the same moment
-            return self.times[value]
-        try:
-            time = to_time(value)
-        except ValueError as error:
-            raise _FieldError(path, str(error)) from error
-        self.times[value] = time
-        return time
-
-    def fields(self, value: Any, path: FieldPath, allowed: set[str], needed: set[str]) -> _Fields:
-        if type(value) is not dict:
-            raise _FieldError(path, f"expected fields, got {_shown(value)}")
-        if not value.keys() <= allowed:
-            unknown = sorted(value.keys() - allowed)[0]
-            raise _FieldError((*path, unknown), f"unknown field; known: {', '.join(sorted(allowed))}")
-        if not needed <= value.keys():
-            raise _FieldError(path, f"expected the field {sorted(needed - value.keys())[0]}")
-        return value
-
-    def sequence(self, value: Any, path: FieldPath) -> list[Any]:
-        if type(value) is not list:
-            raise _FieldError(path, f"expected a list, got {_shown(value)}")
-        if len(path) > 1 and len(value) > MAX_PER_ASSET:
-            raise _FieldError(path, f"expected at most {MAX_PER_ASSET} entries, got {len(value)}")
-        return value
-
-    def check_ppm(self, value: Any, low: int, path: FieldPath) -> None:
-        if type(value) is not int or not low <= value <= WHOLE_PPM:
-            raise _FieldError(path, f"expected an integer from {low} to {WHOLE_PPM}, got {_shown(value)}")
-
-    def checked(self, check: Any, value: Any, path: FieldPath) -> str:
-        try:
-            return str(check(value, str(path[-1])))
-        except InputError as error:
-            raise _FieldError(path, str(error).partition(": ")[2]) from error
-
-    def known(self, value: Any, table: Any, what: str, path: FieldPath) -> None:
-        if type(value) is str and value in table:
-            return
-        raise _FieldError(path, f"unknown {what} {_shown(value)}; known: {_few(table)}")
-
-    def unique(self, name: str, taken: Mapping[str, Any], folded: dict[str, str], path: FieldPath) -> None:
-        if name in taken:
-            raise _FieldError(path, f"{name!r} is given twice")
-        other = folded.setdefault(name.casefold(), name)
-        if other != name:
-            raise _FieldError(path, f"{name!r} could be mistaken for {other!r}: they differ in case only")
-
-
-def _few(table: Iterable[str]) -> str:
-    known = sorted(table)
-    return ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "") or "none"

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
 from ame.errors import FileError
+from ame.mapping import regular_yaml
 
 Step: TypeAlias = str | int
 FieldPath: TypeAlias = tuple[Step, ...]
@@ -56,20 +57,34 @@ def parse(text: str, file: object) -> Any:
 
 
 def line_of(text: str, path: FieldPath) -> int | None:
-    """The line (from 1) at which the field at `path` starts, or the nearest enclosing field that exists.
+    """The line (from 1) at which the field at `path` starts, or the nearest enclosing field that exists."""
+    return lines_of(text, [path])[path]
+
+
+def lines_of(text: str, paths: Iterable[FieldPath]) -> dict[FieldPath, int | None]:
+    """The same for several fields, in one pass.
 
     Used only once something is wrong: lines of all fields would take more memory than the fields.
     """
-    found, depth_found = None, -1
+    wanted = set(paths)
+    missing = len(wanted)
+    enclosing = {path[:length] for path in wanted for length in range(len(path) + 1)}
+    line_at: dict[FieldPath, int] = {}
     try:
         for at, line in _walk(text):
-            if depth_found < len(at) <= len(path) and path[: len(at)] == at:
-                found, depth_found = line, len(at)
-            if depth_found == len(path):
-                break
+            if at in enclosing and at not in line_at:
+                line_at[at] = line
+                missing -= at in wanted
+                if not missing:
+                    break
     except yaml.YAMLError:
         pass
-    return found
+    return {
+        path: next(
+            (line_at[path[:length]] for length in range(len(path), -1, -1) if path[:length] in line_at), None
+        )
+        for path in wanted
+    }
 
 
 def _parse_json(text: str, file: object) -> Any:
@@ -104,9 +119,15 @@ class _RepeatedError(ValueError):
 
 
 def parse_yaml(text: str, file: object, first_line: int = 1) -> Any:
-    """Plain Python of one YAML document, whose text starts at `first_line` of the file.
+    """Plain Python of one YAML document, whose text starts at `first_line` of the file."""
+    found = regular_yaml.parse(text)
+    return parse_events(text, file, first_line) if found is None else found
 
-    One pass over the parser's events with a stack of our own, so that depth and aliases cannot hurt."""
+
+def parse_events(text: str, file: object, first_line: int = 1) -> Any:
+    """The same for any layout. One pass over the parser's events with a stack of our own, so that depth and
+    aliases cannot hurt.
+    """
 
     def fail(message: str, mark: Any, field: str | None = None) -> NoReturn:
         raise FileError(message, file=file, line=mark.line + first_line, field=field)

@@ -103,6 +103,15 @@ def test_a_copy_by_somebody_else_is_refused() -> None:
         paid(asset("a", same) + "\n" + asset("b", same, holder="hf:bob"), {"a": 1, "b": 1})
 
 
+def test_copies_are_held_or_paid_where_the_policy_says_so() -> None:
+    same = f"sha256: {'ab' * 32}"
+    assets = asset("a", same) + "\n" + asset("b", same, holder="hf:bob")
+    assert paid(assets, {"a": 1, "b": 2}, HEAD + "policies: {copy: {reserve: disputes}}\n") == {
+        "reserve:disputes": 3
+    }
+    assert paid(assets, {"a": 1, "b": 2}, HEAD + "policies: {copy: warn}\n") == {"hf:alice": 1, "hf:bob": 2}
+
+
 def test_the_same_holder_may_offer_the_same_content_twice() -> None:
     same = f"sha256: {'ab' * 32}"
     assert paid(asset("a", same) + "\n" + asset("b", same), {"a": 1, "b": 1}) == {"hf:alice": 2}
@@ -153,9 +162,9 @@ def random_rights(draw: st.DrawFn) -> Rights:
             f"a{number}", stage, None, license_, tuple(parents), holdings, contested=draw(st.booleans())
         )
     kinds = ["noncommercial", "share-alike", "unknown-license"]
-    policies = {kind: Policy("warn") for kind in ["no-derivatives", "attribution", "use-restrictions"]} | {
-        kind: draw(st.sampled_from([Policy("warn"), Policy("reserve", "r")])) for kind in kinds
-    }
+    policies = {
+        kind: Policy("warn") for kind in ["no-derivatives", "attribution", "use-restrictions", "copy"]
+    } | {kind: draw(st.sampled_from([Policy("warn"), Policy("reserve", "r")])) for kind in kinds}
     names = {person.name: person for person in people}
     return Rights(DEFAULT_STAGES, {}, names, assets, {"r": people[0].name}, policies, "r")
 

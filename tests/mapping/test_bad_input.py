@@ -31,15 +31,15 @@ CASES = {
     ),
     "wallet with a wrong checksum": (
         text_of(asset("a"), HEAD.replace(ALICE_WALLET, ALICE_WALLET.replace("F", "f", 1))),
-        "rights.yaml:4: contributors[0].wallet: wallet: expected a checksummed address (EIP-55)",
+        "rights.yaml:4: contributors[0].wallet: expected a checksummed address (EIP-55)",
     ),
     "zero wallet": (
         text_of(asset("a"), HEAD.replace(ALICE_WALLET, "0x" + "0" * 40)),
-        "contributors[0].wallet: wallet: expected an address other than zero",
+        "contributors[0].wallet: expected an address other than zero",
     ),
     "registrar with a wrong checksum": (
         text_of(asset("a"), HEAD.replace(REGISTRAR, REGISTRAR.lower())),
-        "rights.yaml:2: registrars.hf: registrar: expected a checksummed address",
+        "rights.yaml:2: registrars.hf: expected a checksummed address",
     ),
     "namespace without registrar": (
         text_of(asset("a"), HEAD.replace("hf:bob", "gitlab:bob")),

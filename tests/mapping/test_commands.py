@@ -80,7 +80,7 @@ def test_check_finds_copies_and_contested_assets_without_escrow(tmp_path: Path) 
         )
     )
     output = run("check", str(path)).output
-    assert "error: asset b: same content as a of other holders" in output
+    assert "error: copy: asset b: same content as a of other holders" in output
     assert "error: asset c: is contested: expected an escrow reserve" in output
 
 

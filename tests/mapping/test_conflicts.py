@@ -1,6 +1,9 @@
+from itertools import pairwise
+
 import pytest
 
-from ame.mapping.conflicts import Conflict, find_conflicts
+from ame.mapping.checking import check_rights
+from ame.mapping.conflicts import LONGEST_PATH, SOURCES_SHOWN, Conflict, find_conflicts
 from tests.mapping import asset, rights_of
 
 
@@ -91,7 +94,8 @@ def test_a_long_path_is_told_in_short(length: int) -> None:
         for conflict in find_conflicts(rights_of("\n".join(chain)))
         if conflict.kind == "noncommercial"
     ][-1]
-    assert len(last.path) == length
+    assert len(last.path) == min(length, LONGEST_PATH + 2)
+    assert last.path[0] == "a0"
     assert str(last).endswith(f"-> a{length - 1}")
     assert len(str(last)) < 200
 
@@ -108,3 +112,55 @@ def test_conflicts_of_some_assets_are_those_among_all() -> None:
     assert {conflict.asset for conflict in alone} == {"a", "b"}
     assert len(find_conflicts(rights)) > len(alone)
     assert find_conflicts(rights, ["b"]) == alone
+
+
+def test_every_source_of_a_conflict_is_shown_with_its_path() -> None:
+    rights = rights_of(
+        "\n".join(
+            [
+                asset("near", "license: CC-BY-NC-4.0"),
+                asset("far", "license: CC-BY-NC-4.0"),
+                asset("step", "parents: [far]"),
+                asset("end", "license: MIT, parents: [step, near], credits: [far, near]"),
+            ]
+        )
+    )
+    [conflict] = [one for one in find_conflicts(rights) if (one.kind, one.asset) == ("noncommercial", "end")]
+    assert conflict.paths == (("near", "end"), ("far", "step", "end"))
+    assert str(conflict) == (
+        "noncommercial: CC-BY-NC-4.0 of near forbids commercial use: near -> end; of far: far -> step -> end"
+    )
+
+
+def test_many_sources_are_cut_and_said_to_be() -> None:
+    sources = [f"s{n}" for n in range(SOURCES_SHOWN + 3)]
+    assets = [asset(name, "license: CC-BY-NC-4.0") for name in sources]
+    rights = rights_of("\n".join([*assets, asset("end", f"parents: [{', '.join(sources)}]")]))
+    conflict = next(one for one in find_conflicts(rights) if one.asset == "end")
+    assert (conflict.origins, conflict.more) == (tuple(sources[:SOURCES_SHOWN]), True)
+    assert str(conflict).endswith("; and of others further up")
+
+
+def test_a_credited_parent_does_not_hide_an_uncredited_ancestor() -> None:
+    assert found(
+        asset("a", "license: CC-BY-4.0"),
+        asset("b", "license: CC-BY-4.0, parents: [a]"),
+        asset("c", "parents: [b]"),
+    ) == {("attribution", ("a", "b", "c"))}
+
+
+def test_many_credited_ancestors_do_not_hide_an_uncredited_one() -> None:
+    names = [f"s{n}" for n in range(2 * SOURCES_SHOWN)]
+    chain = [asset("s0", "license: CC-BY-4.0")]
+    chain += [asset(name, f"license: CC-BY-4.0, parents: [{above}]") for above, name in pairwise(names)]
+    chain.append(asset("end", f"parents: [{names[-1]}], credits: [{', '.join(names[1:])}]"))
+    conflicts = [one for one in find_conflicts(rights_of("\n".join(chain))) if one.asset == "end"]
+    assert [one.path for one in conflicts] == [(*names, "end")]
+
+
+def test_conflicts_of_a_long_chain_take_little_room() -> None:
+    """Ten thousand in a row: paths are not written out for each, which would be fifty million steps."""
+    chain = [asset("a0", "license: CC-BY-NC-4.0")]
+    chain += [asset(f"a{n}", f"parents: [a{n - 1}]") for n in range(1, 10_000)]
+    findings = check_rights(rights_of("\n".join(chain)))
+    assert sum(len(path) for finding in findings for path in finding.paths) < 10_000 * 140
