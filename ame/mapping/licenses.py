@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ame.errors import InputError
+from ame.mapping import license_kinds
 
 # Tags of the Hub (huggingface.co/docs/hub/repositories-licenses) that are no SPDX identifiers, or whose version SPDX
 # names differently. Every tag of that page is read by tests/mapping/test_licenses.py.
@@ -33,7 +34,7 @@ HUGGING_FACE_TAGS = {
     "lgpl": "LGPL-2.0-or-later",
     "lgpl-2.1": "LGPL-2.1-only",
     "lgpl-3.0": "LGPL-3.0-only",
-    "lgpl-lr": "LicenseRef-lgpl-lr",
+    "lgpl-lr": "LGPLLR",
     "bsd": "BSD-3-Clause",
     "llama2": "LicenseRef-llama2",
     "llama3": "LicenseRef-llama3",
@@ -59,14 +60,14 @@ _NC, _ND, _SA, _BY, _USE = "noncommercial", "no-derivatives", "share-alike", "at
 _REFS: dict[str, frozenset[str]] = {
     # The holders agree to commercial use and derivatives by those who pay them through AME.
     "LicenseRef-ame-consent": frozenset(),
-    "LicenseRef-bigcode-openrail-m": frozenset({_USE}),
-    "LicenseRef-bigscience-bloom-rail-1.0": frozenset({_USE}),
-    "LicenseRef-bigscience-openrail-m": frozenset({_USE}),
-    "LicenseRef-creativeml-openrail-m": frozenset({_USE}),
-    "LicenseRef-openrail": frozenset({_USE}),
-    "LicenseRef-openrail-plus-plus": frozenset({_USE}),
-    "LicenseRef-deepseek": frozenset({_USE}),
-    "LicenseRef-gemma": frozenset({_USE}),
+    "LicenseRef-bigcode-openrail-m": frozenset({_USE, _BY}),
+    "LicenseRef-bigscience-bloom-rail-1.0": frozenset({_USE, _BY}),
+    "LicenseRef-bigscience-openrail-m": frozenset({_USE, _BY}),
+    "LicenseRef-creativeml-openrail-m": frozenset({_USE, _BY}),
+    "LicenseRef-openrail": frozenset({_USE, _BY}),
+    "LicenseRef-openrail-plus-plus": frozenset({_USE, _BY}),
+    "LicenseRef-deepseek": frozenset({_USE, _BY}),
+    "LicenseRef-gemma": frozenset({_USE, _BY}),
     "LicenseRef-llama2": frozenset({_USE, _BY}),
     "LicenseRef-llama3": frozenset({_USE, _BY}),
     "LicenseRef-llama3.1": frozenset({_USE, _BY}),
@@ -81,7 +82,6 @@ _REFS: dict[str, frozenset[str]] = {
     "LicenseRef-intel-research": frozenset({_NC, _USE}),
     "LicenseRef-apple-ascl": frozenset({_BY}),
     "LicenseRef-apple-amlr": frozenset({_NC, _USE, _BY}),
-    "LicenseRef-lgpl-lr": frozenset({_SA, _BY}),
 }
 _NO_ASK = ("CC0-", "Unlicense", "0BSD", "PDDL-", "WTFPL", "CC-PDDC", "MIT-0", "CDLA-Permissive-2.0")
 _COPYLEFT = (
@@ -216,16 +216,16 @@ def kinds_of(key: str) -> frozenset[str]:
         return _REFS[key]
     if key == NO_ASSERTION or key.startswith("LicenseRef-"):
         return _UNKNOWN_KINDS
-    if key.startswith(_NO_ASK):
+    if key.startswith(_NO_ASK) or key in license_kinds.ASKS_NOTHING:
         return frozenset()
     found = {_BY}
-    if re.search(r"-NC\b|Noncommercial|NonCommercial", key):
+    if re.search(r"-NC\b|Noncommercial|NonCommercial", key) or key in license_kinds.NONCOMMERCIAL:
         found.add(_NC)
     if re.search(r"-ND\b", key):
         found.add(_ND)
-    if key.startswith(_COPYLEFT) or re.match(r"CC-.*-SA\b", key):
+    if key.startswith(_COPYLEFT) or re.match(r"CC-.*-SA\b", key) or key in license_kinds.SHARE_ALIKE:
         found.add(_SA)
-    if key == "C-UDA-1.0":  # commercial use is allowed, but only computation
+    if key in license_kinds.USE_RESTRICTIONS:
         found.add(_USE)
     return frozenset(found)
 

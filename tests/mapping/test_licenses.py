@@ -1,6 +1,11 @@
+import json
+from pathlib import Path
+
+import license_expression
 import pytest
 
 from ame.errors import InputError
+from ame.mapping import license_kinds
 from ame.mapping.cards import license_of
 from ame.mapping.licenses import HUGGING_FACE_TAGS, kinds_of, may_follow, options, to_spdx
 
@@ -65,9 +70,13 @@ def test_every_tag_of_the_table_is_readable(tag: str) -> None:
         ("CC-BY-SA-4.0", {"attribution", "share-alike"}),
         ("GPL-3.0-only", {"attribution", "share-alike"}),
         ("C-UDA-1.0", {"attribution", "use-restrictions"}),
-        ("LicenseRef-gemma", {"use-restrictions"}),
+        ("LicenseRef-gemma", {"attribution", "use-restrictions"}),
         ("LicenseRef-ame-consent", set()),
         ("LicenseRef-my-own", {"unknown-license"}),
+        ("OFL-1.1", {"attribution", "share-alike"}),
+        ("CDDL-1.0", {"attribution", "share-alike"}),
+        ("BUSL-1.1", {"attribution", "noncommercial"}),
+        ("Elastic-2.0", {"attribution", "use-restrictions"}),
         ("PolyForm-Noncommercial-1.0.0", {"attribution", "noncommercial"}),
     ],
 )
@@ -92,3 +101,47 @@ def test_which_licence_may_follow_a_share_alike() -> None:
     assert not may_follow("GPL-2.0-only", "GPL-3.0-only")
     assert may_follow("GPL-2.0-or-later", "GPL-3.0-only")
     assert not may_follow("CC-BY-SA-4.0", "CC-BY-4.0")
+
+
+# ScanCode counts these as permissive or leaves them out; their texts ask for the same licence.
+SHARE_ALIKE_ALL_THE_SAME = {"SSPL-1.0"}
+
+
+def index() -> list[tuple[str, str]]:
+    """(SPDX identifier, ScanCode's category) of every licence that both know; a bare GPL is no identifier."""
+    path = Path(license_expression.__file__).parent / "data" / "scancode-licensedb-index.json"
+    return [
+        (key, entry["category"])
+        for entry in json.loads(path.read_text())
+        if not entry.get("is_exception")
+        for key in [entry.get("spdx_license_key"), *entry.get("other_spdx_license_keys", [])]
+        if key and not key.startswith("LicenseRef-") and " " not in key and key != "GPL"
+    ]
+
+
+def test_licences_ask_what_scancode_says_of_them() -> None:
+    """Of several hundred SPDX licences, against a table that was made by others from the texts."""
+    wrong = []
+    for key, category in index():
+        kinds = kinds_of(key)
+        restricted = kinds & {"noncommercial", "no-derivatives", "use-restrictions"}
+        if category.startswith("Copyleft"):
+            good = "share-alike" in kinds
+        elif category in ("Source-available", "Free Restricted", "Proprietary Free"):
+            good = bool(restricted) or key in SHARE_ALIKE_ALL_THE_SAME
+        elif category == "Public Domain":
+            good = not kinds
+        elif category == "Permissive":
+            good = not restricted and "share-alike" not in kinds
+        else:
+            continue
+        if not good:
+            wrong.append((key, category, sorted(kinds)))
+    assert not wrong
+    assert len(index()) > 600
+
+
+def test_every_name_of_the_frozen_table_is_an_spdx_licence() -> None:
+    known = {key.lower() for key, _ in index()}
+    for table in ("SHARE_ALIKE", "NONCOMMERCIAL", "USE_RESTRICTIONS", "ASKS_NOTHING"):
+        assert {key.lower() for key in getattr(license_kinds, table)} <= known
