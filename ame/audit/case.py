@@ -63,6 +63,12 @@ class Case:
         )
 
     @cached_property
+    def names(self) -> dict[bytes, str]:
+        """Name by id of all whom the rights file knows; of several with one id, the first."""
+        contributors = decoded(lambda: self.contents.rights).contributors.values()
+        return {contributor.id: contributor.name for contributor in reversed(contributors)}
+
+    @cached_property
     def ledgers(self) -> tuple[LedgerRows, ...]:
         """The ledgers, for checks about something else."""
         ledgers: tuple[LedgerRows, ...] = decoded(lambda: self.contents.ledgers)

@@ -63,10 +63,9 @@ def _error_ppm(case: Case, stage: int) -> int:
 
 def _contributors(case: Case) -> dict[str, Any]:
     amounts: dict[bytes, int] = {}
-    names: dict[bytes, str] = {}
-    for row in case.contents.allocation:
-        amounts[row.contributor_id] = amounts.get(row.contributor_id, 0) + row.amount
-        names.setdefault(row.contributor_id, row.name or "0x" + row.contributor_id.hex())
+    rows = case.contents.allocation
+    for contributor_id, amount in zip(rows.ids, rows.amounts, strict=True):
+        amounts[contributor_id] = amounts.get(contributor_id, 0) + amount
     ordered = sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
     total = sum(amounts.values())
     return {
@@ -74,7 +73,7 @@ def _contributors(case: Case) -> dict[str, Any]:
         "top": [
             {
                 "id": "0x" + contributor_id.hex(),
-                "name": names[contributor_id],
+                "name": rows.names[rows.ids.index(contributor_id)] or "0x" + contributor_id.hex(),
                 "amount": str(amount),
                 "ppm": amount * 10**6 // total if total else 0,
             }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ame.audit.case import Case, differ, same
 from ame.audit.code import difference
 from ame.audit.facts import ACTIVE, CANCELLED, PENDING
-from ame.audit.reading import SINGLE_PARTS, decoded
+from ame.audit.reading import SINGLE_PARTS, AllocationRows, decoded
 from ame.errors import CannotTell
 
 
@@ -26,9 +28,16 @@ def formats(case: Case) -> str:
     """Every part is strictly what its format says."""
     contents = case.contents
     head = contents.head
-    for name in ("rights", "usage", "measurements", "shares", "allocation", "ledgers"):  # what peaks, first
+    for name in (
+        "allocation",
+        "rights",
+        "ledgers",
+        "usage",
+        "measurements",
+        "shares",
+    ):  # lets go of the largest first
         getattr(contents, name)
-    for stage in {row.stage for row in contents.allocation} - set(head.stages):
+    for stage in sorted(set(contents.allocation.stages) - set(head.stages)):
         differ(f"one of {', '.join(head.stages)}", stage, "allocation.jsonl: stage")
     same(head.stages, contents.shares.stages, "shares.json: stages")
     for name, measurement in contents.measurements.items():
@@ -117,15 +126,13 @@ def proposal(case: Case) -> str:
 
 def names(case: Case) -> str:
     """Names of contributors are the ids' own: account ids are wallets, named ids come from their registrar."""
-    rights, rows = decoded(lambda: case.contents.rights), decoded(lambda: case.contents.allocation)
-    known = {contributor.id: contributor.name for contributor in reversed(rights.contributors.values())}
-    for number, row in enumerate(rows, 1):
-        if row.contributor_id not in known:
+    known: Mapping[bytes, str] = case.names
+    rows: AllocationRows = decoded(lambda: case.contents.allocation)
+    for number, (contributor_id, name) in enumerate(zip(rows.ids, rows.names, strict=True), 1):
+        if contributor_id not in known:
             differ(
-                "a contributor of rights.yaml",
-                row.contributor_id,
-                f"allocation.jsonl:{number}: contributor_id",
+                "a contributor of rights.yaml", contributor_id, f"allocation.jsonl:{number}: contributor_id"
             )
-        if row.name != known[row.contributor_id]:
-            differ(known[row.contributor_id], row.name, f"allocation.jsonl:{number}: name")
+        if name != known[contributor_id]:
+            differ(known[contributor_id], name, f"allocation.jsonl:{number}: name")
     return f"{len(rows)} lines name contributors of the rights file"

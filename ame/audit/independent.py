@@ -5,7 +5,7 @@ Shares no code with ame.arithmetic, ame.encoding and ame.execution: a mistake th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
 from math import factorial
@@ -81,15 +81,28 @@ def leaf(contributor_id: bytes, cumulative: int) -> Node:
     return keccak_256(contributor_id + cumulative.to_bytes(16, "big")).digest(), cumulative
 
 
-def top(leaves: Sequence[Node], depth: int) -> Node:
-    """Hash and sum of the root, level by level; what is not there is (0, 0) at the bottom."""
-    level, empty = list(leaves), EMPTY
-    for _ in range(depth):
-        if len(level) % 2:
-            level.append(empty)
-        level = [_parent(level[at], level[at + 1]) for at in range(0, len(level), 2)]
+def top(leaves: Iterable[Node], depth: int) -> Node:
+    """Hash and sum of the root of at most 2^depth leaves; what is not there is (0, 0) at the bottom.
+
+    Leaf after leaf: on each level at most one node waits for its right neighbour, so a million need no room.
+    """
+    waiting: list[Node | None] = [None] * (depth + 1)
+    for leaf_ in leaves:
+        node, level = leaf_, 0
+        while (left := waiting[level]) is not None:
+            node = _parent(left, node)
+            waiting[level] = None
+            level += 1
+        waiting[level] = node
+    last, empty = None, EMPTY  # last: the rightmost node of a level that is there, but waits for nobody
+    for level in range(depth):
+        left = waiting[level]
+        if left is not None:
+            last = _parent(left, empty if last is None else last)
+        elif last is not None:
+            last = _parent(last, empty)
         empty = _parent(empty, empty)
-    return level[0] if level else empty
+    return waiting[depth] or last or empty
 
 
 def _parent(left: Node, right: Node) -> Node:

@@ -7,51 +7,57 @@ from collections.abc import Sequence
 from ame.audit import independent
 from ame.audit.case import Case, differ, same
 from ame.audit.facts import ACTIVE
-from ame.audit.reading import LedgerRows, decoded
+from ame.audit.reading import AllocationRows, LedgerRows, decoded
 from ame.errors import CannotTell
 from ame.records import StageUpdate
 
 TRIES = 64
+NOBODY = bytes(32)
 
 
 def duplicates(case: Case) -> str:
     """Each contributor stands once in each ledger and once per stage in the allocation."""
-    for stage, rows in zip(case.contents.head.stages, case.ledgers, strict=True):
+    for stage, leaves in zip(case.contents.head.stages, case.ledgers, strict=True):
         first: dict[bytes, int] = {}
-        for index, contributor_id in enumerate(rows.ids):
-            if not any(contributor_id):
-                differ("a contributor", "an empty leaf", f"ledger/{stage}.bin: index {index}")
+        for index, contributor_id in enumerate(leaves.ids):
             if first.setdefault(contributor_id, index) != index:
                 differ(
                     f"0x{contributor_id.hex()} once",
                     f"it stands at index {first[contributor_id]} too",
                     f"ledger/{stage}.bin: index {index}",
                 )
-    lines: set[tuple[str, bytes]] = set()
-    for number, row in enumerate(decoded(lambda: case.contents.allocation), 1):
-        if (row.stage, row.contributor_id) in lines:
+        if NOBODY in first:
+            differ("a contributor", "an empty leaf", f"ledger/{stage}.bin: index {first[NOBODY]}")
+    rows: AllocationRows = decoded(lambda: case.contents.allocation)
+    known: dict[str, set[bytes]] = {stage: set() for stage in rows.stages}
+    for number, (stage, contributor_id) in enumerate(zip(rows.stages, rows.ids, strict=True), 1):
+        seen = known[stage]
+        if contributor_id in seen:
             differ(
                 "each contributor once per stage",
-                f"0x{row.contributor_id.hex()} again",
+                f"0x{contributor_id.hex()} again",
                 f"allocation.jsonl:{number}",
             )
-        lines.add((row.stage, row.contributor_id))
-    return f"{sum(len(rows.ids) for rows in case.ledgers)} leaves, each contributor once per stage"
+        seen.add(contributor_id)
+    return f"{sum(len(leaves.ids) for leaves in case.ledgers)} leaves, each contributor once per stage"
 
 
 def weights(case: Case) -> str:
     """The ledgers' weights are the allocation's."""
     head = decoded(lambda: case.contents.head)
-    due: dict[str, dict[bytes, int]] = {stage: {} for stage in head.stages}
-    for row in decoded(lambda: case.contents.allocation):
-        due.setdefault(row.stage, {})[row.contributor_id] = row.weight
-    for stage, rows in zip(head.stages, case.ledgers, strict=True):
+    rows: AllocationRows = decoded(lambda: case.contents.allocation)
+    due: dict[str, dict[bytes, int]] = {stage: {} for stage in {*head.stages, *rows.stages}}
+    for stage, contributor_id, weight in zip(rows.stages, rows.ids, rows.weights, strict=True):
+        due[stage][contributor_id] = weight
+    for stage, leaves in zip(head.stages, case.ledgers, strict=True):
         left = due[stage]
-        for index, (contributor_id, weight) in enumerate(zip(rows.ids, rows.weights, strict=True)):
+        for index, (contributor_id, weight) in enumerate(zip(leaves.ids, leaves.weights, strict=True)):
             expected = left.pop(contributor_id, 0)
             if expected != weight:
                 differ(
-                    expected, weight, f"ledger/{stage}.bin: index {index}: weight of 0x{contributor_id.hex()}"
+                    expected,
+                    _by(weight, expected),
+                    f"ledger/{stage}.bin: index {index}: weight of 0x{contributor_id.hex()}",
                 )
         if left:
             differ(f"0x{next(iter(left)).hex()} in the ledger", "no leaf", f"ledger/{stage}.bin")
@@ -67,14 +73,14 @@ def telescoping(case: Case) -> str:
     }
     for stage, amount, parts in zip(head.stages, head.amounts, case.parts, strict=True):
         same(amount, sum(parts), f"ledger/{stage}.bin: sum of the parts")
-    for number, row in enumerate(decoded(lambda: case.contents.allocation), 1):
-        expected = part_of.get(row.stage, {}).get(row.contributor_id)
-        if expected != row.amount:
-            differ(
-                expected,
-                _by(row.amount, expected),
-                f"allocation.jsonl:{number}: amount of 0x{row.contributor_id.hex()}",
-            )
+    rows: AllocationRows = decoded(lambda: case.contents.allocation)
+    for number, (stage, contributor_id, amount) in enumerate(
+        zip(rows.stages, rows.ids, rows.amounts, strict=True), 1
+    ):
+        expected = part_of.get(stage, {}).get(contributor_id)
+        if expected != amount:
+            whom = rows.names[number - 1] or f"0x{contributor_id.hex()}"
+            differ(expected, _by(amount, expected), f"allocation.jsonl:{number}: amount of {whom} in {stage}")
     return f"parts sum to {sum(head.amounts)}"
 
 
@@ -89,12 +95,12 @@ def roots(case: Case) -> str:
         where = f"ledger/{stage}.bin"
         if len(rows.ids) > 1 << after.depth:
             differ(f"at most {1 << after.depth} leaves", len(rows.ids), where)
-        ledger = [independent.leaf(i, c) for i, c in zip(rows.ids, rows.cumulatives, strict=True)]
         same(after.total, sum(rows.cumulatives), f"{where}: total")
-        same(after.root, independent.top(ledger, after.depth)[0], f"{where}: root")
         same(update.weight_total, sum(rows.weights), f"{where}: total of the weights")
-        tree = independent.top([(bytes(32), weight) for weight in rows.weights], after.depth)
-        same(update.weight_root, tree[0], f"{where}: root of the weights")
+        leaves = map(independent.leaf, rows.ids, rows.cumulatives)
+        same(after.root, independent.top(leaves, after.depth)[0], f"{where}: root")
+        weights_ = ((NOBODY, weight) for weight in rows.weights)
+        same(update.weight_root, independent.top(weights_, after.depth)[0], f"{where}: root of the weights")
         smallest = max(update.before.depth, 1, (len(rows.ids) - 1).bit_length())
         same(smallest, after.depth, f"{where}: depth, the smallest that fits")
     return f"roots of {len(updates)} ledgers and their weights"
@@ -163,7 +169,7 @@ def _check_root_before(where: str, update: StageUpdate, rows: LedgerRows, before
             raise CannotTell(
                 f"{where}: which leaves are new cannot be told without the bundle before this one"
             )
-        leaves = [independent.leaf(i, c) for i, c in zip(rows.ids[:count], before[:count], strict=True)]
+        leaves = map(independent.leaf, rows.ids[:count], before[:count])
         if independent.top(leaves, update.before.depth)[0] == update.before.root:
             return
     differ(update.before.root, "no ledger that these amounts and parts follow from", f"{where}: root before")

@@ -14,9 +14,10 @@ from ame.attribution.policies import from_log
 from ame.attribution.shares import shares as attribute
 from ame.audit import independent
 from ame.audit.case import Case, differ, same
-from ame.audit.reading import Row, decoded
+from ame.audit.reading import AllocationRows, Row, decoded
+from ame.audit.rows import digest_of
 from ame.errors import CannotTell, InputError
-from ame.mapping.allocate import allocate
+from ame.mapping.allocate import allocated_lines
 from ame.records import AllocationLine, Measurement, Shares
 
 
@@ -133,30 +134,29 @@ def allocation(case: Case) -> str:
     contents = case.contents
     rights, head = decoded(lambda: contents.rights), decoded(lambda: contents.head)
     _check_time(case, head.at)
+    rows: AllocationRows = decoded(lambda: contents.allocation)
+    names, digests, at = case.names, rows.digests, 0
     try:
-        due = allocate(decoded(lambda: contents.shares), rights, head.at)
+        for stage, lines in allocated_lines(decoded(lambda: contents.shares), rights, head.at):
+            for line in lines:
+                name = names[line.contributor_id]
+                if at >= len(rows):
+                    differ(f"0x{line.contributor_id.hex()} in {stage}", "no more lines", "allocation.jsonl")
+                if digests[at] != digest_of(stage, name, line):
+                    _check_row(stage, line, name, rows.row(at), at + 1)
+                at += 1
     except InputError as error:
         differ("rights that shares can be allocated by", error, "rights.yaml")
-    rows = iter(enumerate(decoded(lambda: contents.allocation), 1))
-    for stage, lines in zip(due.stages, due.lines, strict=True):
-        for line in lines:
-            number, row = next(rows, (0, None))
-            if row is None:
-                differ(f"0x{line.contributor_id.hex()} in {stage}", "no more lines", "allocation.jsonl")
-            _check_row(stage, line, due.names.get(line.contributor_id), row, number)
-    number, row = next(rows, (0, None))
-    if row is not None:
-        differ("no more lines", f"0x{row.contributor_id.hex()} in {row.stage}", f"allocation.jsonl:{number}")
-    return f"{len(contents.allocation)} lines follow from the rights at {head.at.isoformat()}"
+    if at < len(rows):
+        differ("no more lines", f"0x{rows.ids[at].hex()} in {rows.stages[at]}", f"allocation.jsonl:{at + 1}")
+    return f"{len(rows)} lines follow from the rights at {head.at.isoformat()}"
 
 
-def _check_row(stage: str, line: AllocationLine, name: str | None, row: Row, number: int) -> None:
-    due = (stage, line.contributor_id, name, line.weight, line.reasons)
-    if due == (row.stage, row.contributor_id, row.name, row.weight, row.reasons):
-        return
+def _check_row(stage: str, line: AllocationLine, name: str, row: Row, number: int) -> None:
     where, whom = f"allocation.jsonl:{number}", row.name or row.contributor_id.hex()
     same((stage, line.contributor_id.hex()), (row.stage, row.contributor_id.hex()), f"{where}: contributor")
-    same(line.weight, row.weight, f"{where}: weight of {whom}")
+    if line.weight != row.weight:
+        differ(line.weight, f"{row.weight} ({row.weight - line.weight:+d})", f"{where}: weight of {whom}")
     same(line.reasons, row.reasons, f"{where}: reasons of {whom}")
     same(name, row.name, f"{where}: name")
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from string import hexdigits
 from typing import Any
 
 from ame.audit.independent import split
 from ame.audit.reading import Contents, read_files
 from ame.bundle import Token, canonical_time
 from ame.errors import CannotTell, FileError, InputError
+from ame.mapping.allocate import percent
+
+NAMES_SHOWN = 8
+MOST_COMPARED = 10_000
+# Amounts in reasons are base units, with up to six digits after the point: `12.5 because ... x 25 for x/y (...)`.
+_UNITS = re.compile(r"(?<!\S)([0-9]+)(?:\.[0-9]{1,6})?(?= because | for | as )")
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
@@ -80,33 +89,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 def statement_of(folders: Sequence[Path], contributor: str) -> dict[str, Any]:
     """Per settlement and stage: amount, why, and what stands in the ledger. InputError for somebody unknown."""
+    bundles = [_whole(folder) for folder in folders]
     settlements = []
-    for folder in folders:
-        contents = _whole(folder)
-        head, wanted = contents.head, _id(contents, contributor)
-        token = head.token
-        stages = []
-        for position, (stage, amount, rows) in enumerate(
-            zip(head.stages, head.amounts, contents.ledgers, strict=True)
-        ):
-            if wanted not in rows.ids:
-                continue
-            index = rows.ids.index(wanted)
-            line = next(
-                (r for r in contents.allocation if r.stage == stage and r.contributor_id == wanted), None
-            )
-            stages.append(
-                {
-                    "stage": stage,
-                    "stage_amount": str(amount),
-                    "amount": str(_parts(contents, position)[index]),
-                    "weight": str(rows.weights[index]),
-                    "weight_total": str(sum(rows.weights)),
-                    "cumulative": str(rows.cumulatives[index]),
-                    "index": index,
-                    "reasons": list(line.reasons) if line is not None else [],
-                }
-            )
+    for contents in bundles:
+        head, wanted, token = contents.head, _id(contents, contributor), contents.head.token
+        stages = [] if wanted is None else _stages(contents, wanted)
         settlements.append(
             {
                 "number": contents.files.manifest["number"],
@@ -114,14 +101,41 @@ def statement_of(folders: Sequence[Path], contributor: str) -> dict[str, Any]:
                 "chain_id": contents.files.manifest["chain_id"],
                 "revenue": str(head.table[-1]),
                 "token": {"address": token.address, "symbol": token.symbol, "decimals": token.decimals},
-                "contributor_id": "0x" + wanted.hex(),
+                "contributor_id": None if wanted is None else "0x" + wanted.hex(),
                 "stages": stages,
                 "amount": str(sum(int(str(stage["amount"])) for stage in stages)),
             }
         )
     if not any(settlement["stages"] for settlement in settlements):
-        raise InputError(f"{contributor}: expected somebody in these bundles' ledgers, found nobody")
+        raise InputError(
+            f"expected the name, address or id of somebody in the ledgers of these bundles, got {contributor[:100]!r}; "
+            f"{_those_known(bundles, contributor)}"
+        )
     return {"contributor": contributor, "settlements": settlements}
+
+
+def _stages(contents: Contents, wanted: bytes) -> list[dict[str, Any]]:
+    head, lines = contents.head, {row.stage: row for row in contents.allocation.rows_of(wanted)}
+    found = []
+    for position, (stage, amount, rows) in enumerate(
+        zip(head.stages, head.amounts, contents.ledgers, strict=True)
+    ):
+        if wanted not in rows.ids:
+            continue
+        index = rows.ids.index(wanted)
+        found.append(
+            {
+                "stage": stage,
+                "stage_amount": str(amount),
+                "amount": str(_parts(contents, position)[index]),
+                "weight": str(rows.weights[index]),
+                "weight_total": str(sum(rows.weights)),
+                "cumulative": str(rows.cumulatives[index]),
+                "index": index,
+                "reasons": list(lines[stage].reasons) if stage in lines else [],
+            }
+        )
+    return found
 
 
 def statement_text(found: Mapping[str, Any]) -> str:
@@ -130,38 +144,50 @@ def statement_text(found: Mapping[str, Any]) -> str:
     for settlement in found["settlements"]:
         token = Token(**settlement["token"])
         lines.append(
-            f"\nSettlement {settlement['number']} of pool {settlement['pool']}: "
+            f"\nSettlement {settlement['number']} of pool {settlement['pool']} on chain {settlement['chain_id']}: "
             f"{token.text(int(settlement['amount']))} of {token.text(int(settlement['revenue']))} revenue"
         )
         for stage in settlement["stages"]:
-            share = int(stage["weight"]) * 10**8 // max(1, int(stage["weight_total"]))
             lines.append(
-                f"  {stage['stage']}: {token.text(int(stage['amount']))}, that is {share / 10**6:g} % of the "
-                f"stage's {token.text(int(stage['stage_amount']))}"
+                f"  {stage['stage']}: {token.text(int(stage['amount']))}, "
+                f"{percent(int(stage['weight']), int(stage['weight_total']))} of the stage's "
+                f"{token.text(int(stage['stage_amount']))}"
             )
-            lines += [f"      because {reason}" for reason in stage["reasons"]]
+            lines += [f"      {reason_text(reason, token)}" for reason in stage["reasons"]]
             lines.append(
-                f"      ledger: leaf {stage['index']}, {token.text(int(stage['cumulative']))} in all settlements"
+                f"      ledger: leaf {stage['index']}, {token.text(int(stage['cumulative']))} from all settlements so far"
             )
+        if not settlement["stages"]:
+            lines.append("  nothing yet")
     return "\n".join(lines)
+
+
+def reason_text(reason: str, token: Token) -> str:
+    """A reason of allocation.jsonl, whose amounts are base units, as people write amounts; rounded down."""
+    return _UNITS.sub(lambda match: token.text(int(match[1])), reason)
 
 
 def _parts(contents: Contents, stage: int) -> list[int]:
     return split(contents.head.amounts[stage], contents.ledgers[stage].weights)
 
 
-def _id(contents: Contents, contributor: str) -> bytes:
+def _id(contents: Contents, contributor: str) -> bytes | None:
+    """Of a name that this bundle knows, an address, or an id in hex; None for what is none of them."""
     if contributor in contents.rights.contributors:
         return contents.rights.contributors[contributor].id
     digits = contributor.removeprefix("0x")
-    try:
-        return bytes.fromhex(digits).rjust(32, b"\0") if len(digits) in (40, 64) else _unknown(contributor)
-    except ValueError:
-        return _unknown(contributor)
+    if len(digits) not in (40, 64) or not set(digits) <= set(hexdigits):
+        return None
+    return bytes.fromhex(digits).rjust(32, b"\0")
 
 
-def _unknown(contributor: str) -> bytes:
-    raise InputError(f"expected a contributor of the rights file, an address or an id, got {contributor!r}")
+def _those_known(bundles: Sequence[Contents], contributor: str) -> str:
+    """Names that are there: those most like the one that was asked for, or the first few."""
+    names = sorted({name for contents in bundles for name in contents.allocation.names if name is not None})
+    if len(names) <= MOST_COMPARED and (like := get_close_matches(contributor[:100], names, NAMES_SHOWN)):
+        return f"did you mean {' or '.join(like)}?"
+    rest = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+    return f"they name {', '.join(names[:NAMES_SHOWN]) or 'nobody'}{rest}"
 
 
 def _whole(folder: Path) -> Contents:

@@ -65,7 +65,7 @@ def test_statement_adds_up_to_the_ledger(copy: Copy) -> None:
             if one["stage"] == stage["stage"]
         )  # fmt: skip
         assert earlier == int(stage["cumulative"])
-    assert "because" in run(statement, copy.folder, "--contributor", "hf:p1")[1]
+    assert " ETH because split" in run(statement, copy.folder, "--contributor", "hf:p1")[1]
 
 
 def test_statement_of_nobody_is_refused(copy: Copy) -> None:
