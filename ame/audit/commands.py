@@ -148,6 +148,12 @@ def statement(folders: tuple[Path, ...], contributor: str, as_json: bool) -> Non
 @click.option("--cache", type=_PATH, default=Path(".cache/watch"), show_default=True)
 @click.option("--from-block", type=click.IntRange(0), default=None, help="Where the pool's events begin.")
 @click.option("--pause", type=click.IntRange(1), default=12, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--most-demands", type=click.IntRange(0), default=128, show_default=True, help="Per settlement."
+)
+@click.option(
+    "--answer", is_flag=True, help="Answer demands about settlements that are right, for their bonds."
+)
 @click.option("--once", is_flag=True, help="Look once and end.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -159,19 +165,22 @@ def watch(
     cache: Path,
     from_block: int | None,
     pause: int,
+    most_demands: int,
+    answer: bool,
     once: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Audit each proposal of POOL as it comes; challenge what is false."""
+    """Audit each proposal of POOL as it comes; challenge what is false, demand what is hidden."""
     from ame.audit.gather import gather_facts
     from ame.audit.source import FolderSource, Source, UrlSource
-    from ame.audit.watch import Watcher, send_challenge
+    from ame.audit.watch import Policy, Watcher, secret_in, send_challenge
     from ame.execution.chain import connect
 
     if account is None and not dry_run:
         raise InputError("expected --account, or --dry-run to send nothing")
-    source: Source = UrlSource(bundles, cache) if "://" in bundles else FolderSource(Path(bundles))
+    log = _logger(as_json)
+    source: Source = UrlSource(bundles, cache, log=log) if "://" in bundles else FolderSource(Path(bundles))
     with connect(network) as chain:
         contract, store = chain.at("SettlementPool", pool), cache / f"{chain.id}-{pool}.json"
         sender = None if account is None or dry_run else chain.account(account)
@@ -183,7 +192,8 @@ def watch(
             lambda: gather_facts(chain, pool, first_block=from_block, store=store),
             source,
             None if sender is None else send,
-            _logger(as_json),
+            log,
+            Policy(None if sender is None else sender.address, secret_in(cache), most_demands, answer),
         )
         if once:
             watcher.step()

@@ -1,18 +1,17 @@
 """Finds the provable lie in a proposal, and the cheapest challenge that proves it. Pure.
 
-Every lie about a published tree is one of: its root does not add up to the declared total; a contributor stands in it
-twice; a leaf is not the older one plus its telescoping part. A root that the published leaves do not open is met by
-a demand: whoever knows the tree must show the leaf, and what they show must be right.
+Every lie about a known tree is one of: its root does not add up to the declared total; a contributor stands in it
+twice; a leaf is not the older one plus its telescoping part. What is hidden is met by demands (`ame.audit.demands`):
+whoever knows the tree must show the leaf, and what they show must be right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from ame.encoding import EMPTY_LEAF
-from ame.execution.merkle_sum import Node, SumTree
-from ame.records import LeafProof, StageUpdate, WeightProof
+from ame.audit.known import KnownStage, Leaves, Published, Weights
+from ame.records import StageUpdate
 
 TOTAL, DUPLICATE, TRANSITION, DEMAND = (
     "challengeTotal",
@@ -20,22 +19,6 @@ TOTAL, DUPLICATE, TRANSITION, DEMAND = (
     "challengeTransition",
     "demand",
 )
-
-
-class Leaves(Protocol):
-    """A stage's ledger by leaf index; ids may repeat."""
-
-    @property
-    def ids(self) -> Sequence[bytes]: ...
-    @property
-    def cumulatives(self) -> Sequence[int]: ...
-
-
-class Weights(Protocol):
-    """A stage's weights by leaf index."""
-
-    @property
-    def weights(self) -> Sequence[int]: ...
 
 
 class Challenge(NamedTuple):
@@ -48,145 +31,91 @@ class Challenge(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-class _Opened(NamedTuple):
-    """A stage whose published leaves open the roots on chain."""
-
-    update: StageUpdate
-    before: Leaves
-    after: Leaves
-    weights: Weights
-    ledger: SumTree
-    weight_tree: SumTree
-
-
 def find_lie(
     before: Sequence[Leaves],
     updates: Sequence[StageUpdate],
     weights: Sequence[Weights],
     ledgers: Sequence[Leaves],
 ) -> Challenge | None:
-    """The cheapest challenge that wins, or None if nothing provable is wrong.
+    """The cheapest challenge that wins against a published settlement, or None if nothing is wrong with it.
 
-    before: the active ledgers; updates: as the Proposed event shows them; weights, ledgers: as published. A
-    total costs least gas, then a duplicate (two paths), then a transition (three); a demand also costs time and
-    a bond, so it is only for what nothing else can prove.
+    before: the active ledgers; updates: as the Proposed event shows them; weights, ledgers: as published. Where they do not
+    open the roots and nothing else is wrong, it is a demand.
     """
-    demands: list[Challenge] = []
-    proofs: list[Challenge] = []
-    for stage, (update, old, published, new) in enumerate(
-        zip(updates, before, weights, ledgers, strict=True)
-    ):
-        found = _open(stage, update, old, published, new)
-        if isinstance(found, Challenge):
-            demands.append(found)
-            continue
-        proof = _total(stage, found) or _duplicate(stage, found) or _transition(stage, found)
-        if proof is not None and proof.method == TOTAL:
-            return proof
-        if proof is not None:
-            proofs.append(proof)
-    order = (DUPLICATE, TRANSITION)
-    return min(proofs, key=lambda proof: order.index(proof.method)) if proofs else next(iter(demands), None)
-
-
-def demand_missing(updates: Sequence[StageUpdate]) -> Challenge:
-    """Where nothing was published: the first leaf of the stage that gets most must be shown."""
-    stage = max(range(len(updates)), key=lambda at: updates[at].afterwards.total - updates[at].before.total)
-    return _demand(stage, 0, "no bundle with this evidence was published")
-
-
-def _demand(stage: int, index: int, reason: str) -> Challenge:
-    return Challenge(DEMAND, stage, index, reason, (stage, index))
-
-
-def _leaf_nodes(leaves: Leaves) -> Iterator[Node]:
-    from _pysha3 import keccak_256
-
-    for contributor_id, cumulative in zip(leaves.ids, leaves.cumulatives, strict=True):
-        if cumulative == 0 and not any(contributor_id):
-            yield EMPTY_LEAF
-        else:
-            yield keccak_256(contributor_id + cumulative.to_bytes(16)).digest(), cumulative
-
-
-def _open(
-    stage: int, update: StageUpdate, before: Leaves, weights: Weights, after: Leaves
-) -> _Opened | Challenge:
-    depth = update.afterwards.depth
-    if len(after.ids) > 1 << depth or len(weights.weights) > 1 << depth:
-        return _demand(stage, 0, f"{len(after.ids)} leaves were published for a tree of depth {depth}")
-    if sum(after.cumulatives) >= 1 << 128 or sum(weights.weights) >= 1 << 128:
-        return _demand(stage, 0, "the published amounts exceed 128 bits")
-    ledger = SumTree.build(list(_leaf_nodes(after)), depth)
-    if ledger.root != update.afterwards.root:
-        index = _first_suspect(update, before, weights, after)
-        return _demand(stage, index, "the published ledger does not open the root")
-    weight_tree = SumTree.build([(bytes(32), weight) for weight in weights.weights], depth)
-    if weight_tree.root != update.weight_root:
-        return _demand(stage, 0, "the published weights do not open their root")
-    return _Opened(update, before, after, weights, ledger, weight_tree)
-
-
-def _first_suspect(update: StageUpdate, before: Leaves, weights: Weights, after: Leaves) -> int:
-    """The first leaf that is wrong by what was published; 0 if what was published looks right."""
-    return next(_wrong(update, before, weights, after), 0)
-
-
-def _total(stage: int, opened: _Opened) -> Challenge | None:
-    for tree, declared, of_weights in (
-        (opened.ledger, opened.update.afterwards.total, False),
-        (opened.weight_tree, opened.update.weight_total, True),
-    ):
-        if tree.total != declared:
-            what = "weights" if of_weights else "ledger"
-            reason = f"the {what} sum to {tree.total}, {declared} was declared"
-            return Challenge(TOTAL, stage, 0, reason, (stage, of_weights, _top_node(tree)))
+    stages = [
+        KnownStage(update, old, Published(new, published.weights))
+        for update, old, published, new in zip(updates, before, weights, ledgers, strict=True)
+    ]
+    proof = find_proof(stages)
+    if proof is not None:
+        return proof
+    for stage, known in enumerate(stages):
+        if known.hidden:
+            reason = f"{len(known.hidden)} subtrees are not opened by what was published"
+            return demand(stage, known.hidden[0].first, reason)
     return None
 
 
-def _top_node(tree: SumTree) -> bytes:
-    """The root's two children, packed: what is hashed to the root."""
-    below = tree.depth - 1
-    right = tree.proof(0)[-48:]
-    left_hash, left_sum = tree.levels[below][0][0], tree.levels[below][1][0]
-    return left_hash + left_sum.to_bytes(16) + right
+def find_proof(stages: Sequence[KnownStage]) -> Challenge | None:
+    """The cheapest proof of fraud in what is known, or None.
+
+    A total costs least gas, then a duplicate (two paths), then a transition (three).
+    """
+    for find in (_total, _duplicate, _transition):
+        for stage, known in enumerate(stages):
+            proof = find(stage, known)
+            if proof is not None:
+                return proof
+    return None
 
 
-def _duplicate(stage: int, opened: _Opened) -> Challenge | None:
-    after = opened.after
+def demand(stage: int, index: int, reason: str) -> Challenge:
+    """A leaf must be shown."""
+    return Challenge(DEMAND, stage, index, reason, (stage, index))
+
+
+def answer_of(stage: int, known: KnownStage, index: int) -> Challenge:
+    """The answer to a demand. CannotTell where the leaf or the active ledger is not at hand."""
+    return Challenge("answer", stage, index, "shown by who knows it", _opening(stage, known, index))
+
+
+def _total(stage: int, known: KnownStage) -> Challenge | None:
+    declared = known.update.afterwards.total, known.update.weight_total
+    for of_weights, (found, said) in enumerate(zip(known.sums(), declared, strict=True)):
+        if found != said:
+            what = "weights" if of_weights else "ledger"
+            reason = f"the {what} sum to {found}, {said} was declared"
+            arguments = (stage, bool(of_weights), known.top_node(bool(of_weights)))
+            return Challenge(TOTAL, stage, 0, reason, arguments)
+    return None
+
+
+def _duplicate(stage: int, known: KnownStage) -> Challenge | None:
+    ids = [row[1] for row in known.rows()]
+    if len(set(ids)) == len(ids):
+        return None
     first: dict[bytes, int] = {}
-    for index, contributor_id in enumerate(after.ids):
-        if not any(contributor_id):
-            continue
+    for index, contributor_id, _, _, _ in known.rows():
         earlier = first.setdefault(contributor_id, index)
-        if earlier != index:
+        if earlier != index and any(contributor_id):
             shown = [
                 part
                 for at in (earlier, index)
-                for part in (at, after.cumulatives[at], opened.ledger.proof(at))
+                for part in (at, known.shown_leaf(at).cumulative, known.shown_leaf(at).proof)
             ]
             reason = f"0x{contributor_id.hex()} stands at the indices {earlier} and {index}"
             return Challenge(DUPLICATE, stage, index, reason, (stage, contributor_id, *shown))
     return None
 
 
-def _transition(stage: int, opened: _Opened) -> Challenge | None:
-    update = opened.update
-    index = next(_wrong(update, opened.before, opened.weights, opened.after), None)
+def _transition(stage: int, known: KnownStage) -> Challenge | None:
+    if known.before is None:
+        return None
+    index = next(known.wrong(), None)
     if index is None:
         return None
-    before, after, weights = opened.before, opened.after, opened.weights
-    older = SumTree.build(list(_leaf_nodes(before)), update.before.depth)
-    arguments = (
-        stage,
-        index,
-        _leaf_proof(before, older, index),
-        _leaf_proof(after, opened.ledger, index),
-        WeightProof(
-            weights.weights[index] if index < len(weights.weights) else 0, opened.weight_tree.proof(index)
-        ),
-    )
-    found, old = arguments[3], arguments[2]
+    arguments = _opening(stage, known, index)
+    _, _, old, found, _ = arguments
     reason = (
         f"leaf {index} is 0x{found.contributor_id.hex()} with {found.cumulative}; "
         f"it was 0x{old.contributor_id.hex()} with {old.cumulative}, and its weight gives another amount"
@@ -194,27 +123,6 @@ def _transition(stage: int, opened: _Opened) -> Challenge | None:
     return Challenge(TRANSITION, stage, index, reason, arguments)
 
 
-def _leaf_proof(leaves: Leaves, tree: SumTree, index: int) -> LeafProof:
-    if index >> tree.depth:
-        return LeafProof(*EMPTY_LEAF, b"")
-    if index >= len(leaves.ids):
-        return LeafProof(*EMPTY_LEAF, tree.proof(index))
-    return LeafProof(leaves.ids[index], leaves.cumulatives[index], tree.proof(index))
-
-
-def _wrong(update: StageUpdate, before: Leaves, weights: Weights, after: Leaves) -> Iterator[int]:
-    """Indices at which the pool would find the transition wrong, in ascending order."""
-    amount = update.afterwards.total - update.before.total
-    total, reached, given = update.weight_total, 0, 0
-    empty = bytes(32)
-    for index in range(max(len(before.ids), len(after.ids), len(weights.weights))):
-        old_id, old = (
-            (before.ids[index], before.cumulatives[index]) if index < len(before.ids) else (empty, 0)
-        )
-        new_id, new = (after.ids[index], after.cumulatives[index]) if index < len(after.ids) else (empty, 0)
-        reached += weights.weights[index] if index < len(weights.weights) else 0
-        due = amount * reached // total if total else 0
-        expected = old + due - given
-        given = due
-        if new != expected or (new_id != old_id if old_id != empty else new_id == empty and expected != 0):
-            yield index
+def _opening(stage: int, known: KnownStage, index: int) -> tuple[Any, ...]:
+    """A leaf before and after, and its weight, with their paths."""
+    return stage, index, known.shown_before(index), known.shown_leaf(index), known.shown_weight(index)

@@ -2,170 +2,314 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ame.audit import lies
+from ame.audit import demands
 from ame.audit.audit import audit
-from ame.audit.facts import PENDING, ChainFacts
-from ame.audit.lies import Challenge, find_lie
+from ame.audit.facts import PENDING, ChainFacts, PoolEvent
+from ame.audit.known import KnownStage, Leaves, Published, Shown
+from ame.audit.lies import DEMAND, Challenge, answer_of, demand, find_lie, find_proof
 from ame.audit.reading import Contents, LedgerRows, read_files
 from ame.audit.report import Verdict
 from ame.audit.source import Source
-from ame.errors import AmeError, CannotTell, ChainError
-from ame.records import StageUpdate
+from ame.errors import AmeError, CannotTell
+from ame.records import LeafProof, StageUpdate, WeightProof
 
-__all__ = ["Decision", "Watcher", "decide", "find_lie", "send_challenge"]
+__all__ = ["Decision", "Policy", "Watcher", "decide", "find_lie", "secret_in", "send_challenge"]
 
 LONGEST_PAUSE_SECONDS = 300
+CANCEL, RECLAIM = "cancelUnanswered", "reclaimDemandBond"
+Leaf = tuple[int, int]  # stage, index
+Send = Callable[[Sequence[StageUpdate], Challenge], str]  # gives the transaction's hash
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a watcher acts. `me`: its address; `secret` makes its demands unpredictable; `most_demands`: per settlement."""
+
+    me: str | None = None
+    secret: bytes = b""
+    most_demands: int = 128
+    answers: bool = False  # show demanded leaves of a settlement that is right, for their bonds
 
 
 class Decision(NamedTuple):
-    """What the watcher does about the latest settlement: a challenge, `cancelUnanswered`, or nothing; and why."""
+    """What the watcher does, in this order: challenges, demands, answers, bonds to fetch, or nothing; and why."""
 
-    action: Challenge | None
+    actions: tuple[Challenge, ...]
     reason: str
 
 
-def decide(facts: ChainFacts, folders: Sequence[Path]) -> Decision:
+class _Demands(NamedTuple):
+    """Demands of one settlement by leaf: who made it and until when it can be answered."""
+
+    all: dict[Leaf, tuple[str, int]]
+    answered: dict[Leaf, PoolEvent]
+
+    @property
+    def open(self) -> dict[Leaf, tuple[str, int]]:
+        """Those without an answer."""
+        return {leaf: one for leaf, one in self.all.items() if leaf not in self.answered}
+
+    def shown(self, stage: int) -> list[Shown]:
+        """What the answers showed of a stage."""
+        return [
+            Shown(
+                leaf[1],
+                LeafProof(*event.args["before"]),
+                LeafProof(*event.args["afterwards"]),
+                WeightProof(*event.args["weight"]),
+            )
+            for leaf, event in self.answered.items()
+            if leaf[0] == stage
+        ]
+
+
+def decide(facts: ChainFacts, folders: Sequence[Path], policy: Policy = Policy()) -> Decision:
     """What to do as of these facts. `folders`: published bundles, oldest first; others are left out. Pure but for
     reading them."""
     number = facts.books.number
     if facts.books.current != PENDING:
-        return Decision(None, f"settlement {number} is {facts.books.current}: nothing to watch")
-    overdue = _overdue_demand(facts)
-    if overdue is not None:
-        return Decision(overdue, overdue.reason)
-    proposal = facts.proposal(number)
-    if proposal is None:
-        raise CannotTell(f"Proposed({number}) is not in the blocks from {facts.first_block} on")
-    by_evidence = {contents.files.sha256: contents for contents in _readable(folders)}
-    published = by_evidence.get(proposal.args["evidence"].hex())
-    updates: Sequence[StageUpdate] = proposal.args["stages"]
-    if published is None:
-        return _once(facts, lies.demand_missing(updates))
-    before = _ledgers_before(facts, by_evidence)
-    if before is None:
-        return Decision(None, "cannot tell: the bundle of the active settlement is not at hand")
-    try:
-        ledgers = published.ledgers
-        lie = find_lie(before, updates, ledgers, ledgers)
-    except AmeError as error:
-        missing = lies.demand_missing(updates)
-        return _once(facts, missing._replace(reason=f"the published ledger cannot be read: {error}"))
-    if lie is not None:
-        return _once(facts, lie)
-    return _audited(published, facts, list(by_evidence.values()))
+        bonds = _bonds_to_fetch(facts, policy)
+        return Decision(bonds, f"settlement {number} is {facts.books.current}: nothing to watch")
+    made = _demands(facts, number)
+    overdue = [leaf for leaf, (_, until) in made.open.items() if facts.timestamp >= until]
+    if overdue:
+        [(stage, index), *_] = overdue
+        why = f"nobody showed leaf {index} of stage {stage} in time"
+        return Decision((Challenge(CANCEL, stage, index, why, (stage, index)),), why)
+    stages, missing = _known(facts, folders, made)
+    proof = find_proof(stages)
+    if proof is not None:
+        return Decision((proof,), proof.reason)
+    if any(known.hidden for known in stages):
+        return _search(facts, stages, made, policy, missing)
+    if any(known.before is None for known in stages):
+        return Decision((), "cannot tell: the bundle of the active settlement is not at hand")
+    return _defend(facts, folders, stages, made, policy)
 
 
-def _audited(published: Contents, facts: ChainFacts, known: Sequence[Contents]) -> Decision:
-    """No proof in code: what else an audit says is for people to act on."""
-    older = [one.files.folder for one in known if one is not published]
-    report = audit([*older, published.files.folder], facts)
+def _search(
+    facts: ChainFacts, stages: Sequence[KnownStage], made: _Demands, policy: Policy, missing: str | None
+) -> Decision:
+    """The next demands, or what there is to wait for."""
+    proposed, period = _proposed(facts).args["timestamp"], facts.terms.challenge_seconds
+    mine = {leaf: one for leaf, one in made.all.items() if policy.me in (None, one[0])}
+    waiting = {leaf: until for leaf, (_, until) in mine.items() if leaf in made.open}
+    window = answer_seconds(period)
+    began = min([until - window for until in waiting.values()], default=facts.timestamp)
+    rounds = demands.rounds_left(began, proposed + period, window)
+    targets = demands.choose(stages, rounds, policy.secret + _proposed(facts).args["evidence"])
+    spent = len(mine) - len(waiting)
+    allowance = -(-max(0, policy.most_demands - spent) // rounds) - len(waiting)
+    bond = facts.terms.demand_bond_wei
+    reward = facts.terms.bond_wei // 2 // bond - len(mine) if bond else 1 << 24
+    new = demands.affordable(targets, made.all, allowance, reward)
+    count, leaves = sum(len(known.hidden) for known in stages), _hidden_leaves(stages)
+    why = missing or "what was published does not open the roots"
+    state = f"{why}; {leaves} leaves in {count} subtrees are hidden, {len(made.answered)} were shown"
+    if facts.timestamp >= proposed + period:
+        return Decision((), f"{state}; the time for demands is over, tell the arbiter")
+    actions = tuple(demand(one.stage, one.index, _why(one, why)) for one in new)
+    if actions:
+        return Decision(actions, f"{state}; {len(actions)} leaves to demand")
+    if waiting:
+        return Decision((), f"{state}; waiting for answers to {len(waiting)} demands")
+    return Decision((), f"{state}; {policy.most_demands} demands are spent, tell the arbiter")
+
+
+def _why(target: demands.Target, why: str) -> str:
+    last = target.subtree.end - 1
+    sure = ", whose sums cannot be right" if target.sure else ""
+    return f"leaf {target.index} of stage {target.stage}, of the hidden {target.subtree.first} to {last}{sure}: {why}"
+
+
+def _hidden_leaves(stages: Sequence[KnownStage]) -> int:
+    return sum(1 << subtree.height for known in stages for subtree in known.hidden)
+
+
+def answer_seconds(challenge_seconds: int) -> int:
+    """How long a demand can be answered, as the pool has it."""
+    return challenge_seconds // 4
+
+
+def _defend(
+    facts: ChainFacts, folders: Sequence[Path], stages: Sequence[KnownStage], made: _Demands, policy: Policy
+) -> Decision:
+    """Nothing in code is wrong. What else an audit says is for people to act on; demands can be answered."""
+    report = audit(list(folders), facts)
     if report.verdict is Verdict.FALSE:
-        return Decision(None, f"false, but not provable by code, tell the arbiter: {report.sentence}")
-    return Decision(None, f"settlement {facts.books.number}: {report.sentence}")
+        return Decision((), f"false, but not provable by code, tell the arbiter: {report.sentence}")
+    reason = f"settlement {facts.books.number}: {report.sentence}"
+    if not policy.answers:
+        return Decision((), reason)
+    return Decision(tuple(answer_of(stage, stages[stage], index) for stage, index in made.open), reason)
 
 
-def _once(facts: ChainFacts, challenge: Challenge) -> Decision:
-    """A demand that is open or was answered is not made again; the next leaf to ask for is another one."""
-    if challenge.method != lies.DEMAND:
-        return Decision(challenge, challenge.reason)
-    asked = {
-        (event.args["stage"], event.args["index"])
-        for event in facts.named("Demanded")
-        if event.args["number"] == facts.books.number
-    }
-    if (challenge.stage, challenge.index) in asked:
-        return Decision(
-            None, f"leaf {challenge.index} of stage {challenge.stage} was demanded: {challenge.reason}"
-        )
-    return Decision(challenge, challenge.reason)
-
-
-def _overdue_demand(facts: ChainFacts) -> Challenge | None:
-    """A demand whose time to answer is over: half a challenge period after the period itself."""
-    number = facts.books.number
-    proposal = facts.proposal(number)
+def _proposed(facts: ChainFacts) -> PoolEvent:
+    proposal = facts.proposal(facts.books.number)
     if proposal is None:
-        return None
-    period = facts.terms.challenge_seconds
-    until = proposal.args["timestamp"] + period + period // 2
-    answered = {
-        (event.args["stage"], event.args["index"])
-        for event in facts.named("Answered")
-        if event.args["number"] == number
-    }
-    for event in facts.named("Demanded"):
-        leaf = (event.args["stage"], event.args["index"])
-        if event.args["number"] == number and leaf not in answered and facts.timestamp >= until:
-            return Challenge(
-                "cancelUnanswered", *leaf, f"nobody showed leaf {leaf[1]} of stage {leaf[0]}", leaf
-            )
-    return None
+        raise CannotTell(f"Proposed({facts.books.number}) is not in the blocks from {facts.first_block} on")
+    return proposal
 
 
-def _readable(folders: Sequence[Path]) -> list[Contents]:
-    found = []
-    for folder in folders:
-        try:
-            found.append(Contents(read_files(folder)))
-        except AmeError:
-            continue  # whatever it is, it is not the bundle that the evidence names
-    return found
+def _demands(facts: ChainFacts, number: int) -> _Demands:
+    def of(name: str) -> dict[Leaf, PoolEvent]:
+        return {
+            (event.args["stage"], event.args["index"]): event
+            for event in facts.named(name)
+            if event.args["number"] == number
+        }
+
+    made = {leaf: (event.args["by"], event.args["answerUntil"]) for leaf, event in of("Demanded").items()}
+    return _Demands(made, of("Answered"))
 
 
-def _ledgers_before(facts: ChainFacts, by_evidence: dict[str, Contents]) -> Sequence[LedgerRows] | None:
-    """The active ledgers: empty before the first settlement, else from the bundle of the active one."""
+def _bonds_to_fetch(facts: ChainFacts, policy: Policy) -> tuple[Challenge, ...]:
+    """Own demands that a cancellation left open."""
+    bonds = []
+    for cancelled in {event.args["number"] for event in facts.named("Cancelled")}:
+        returned = {
+            (event.args["stage"], event.args["index"])
+            for event in facts.named("DemandBondReturned")
+            if event.args["number"] == cancelled
+        }
+        for (stage, index), (by, _) in _demands(facts, cancelled).open.items():
+            if by == policy.me and (stage, index) not in returned:
+                why = f"the bond of the demand of leaf {index} of stage {stage}, settlement {cancelled}"
+                bonds.append(Challenge(RECLAIM, stage, index, why, (cancelled, stage, index)))
+    return tuple(bonds)
+
+
+def _known(facts: ChainFacts, folders: Sequence[Path], made: _Demands) -> tuple[list[KnownStage], str | None]:
+    """What is known of each stage; and why the published bundle is not, if it is not."""
+    proposal, by_evidence = _proposed(facts), {_evidence(folder): folder for folder in folders}
+    updates: Sequence[StageUpdate] = proposal.args["stages"]
+    published, missing = _ledgers(by_evidence.get(proposal.args["evidence"].hex()), len(updates))
     active = facts.active_before(facts.books.number)
-    if active is None:
-        return [LedgerRows([], [], [])] * facts.terms.stage_count
-    contents = by_evidence.get(active.args["evidence"].hex())
-    if contents is None:
-        return None
+    before: Sequence[LedgerRows] | None = [LedgerRows([], [], [])] * len(updates)
+    if active is not None:
+        before, _ = _ledgers(by_evidence.get(active.args["evidence"].hex()), len(updates))
+    stages = [
+        KnownStage(
+            update,
+            _at(before, stage),
+            None if published is None else Published(published[stage], published[stage].weights),
+            made.shown(stage),
+        )
+        for stage, update in enumerate(updates)
+    ]
+    return stages, missing
+
+
+def _at(ledgers: Sequence[LedgerRows] | None, stage: int) -> Leaves | None:
+    return None if ledgers is None else ledgers[stage]
+
+
+def _ledgers(folder: Path | None, stages: int) -> tuple[Sequence[LedgerRows] | None, str | None]:
+    """The ledgers of a bundle, or why they cannot be had."""
+    if folder is None:
+        return None, "no bundle with this evidence was published"
     try:
-        return contents.ledgers
-    except AmeError:
-        return None
+        found = Contents(read_files(folder)).ledgers
+    except AmeError as error:
+        return None, f"the published bundle cannot be read: {error}"
+    if len(found) != stages:
+        return None, f"the published bundle has {len(found)} stages, the pool {stages}"
+    return found, None
+
+
+def _evidence(folder: Path) -> str:
+    try:
+        return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def send_challenge(chain: Any, pool: Any, updates: Sequence[StageUpdate], lie: Challenge, sender: Any) -> Any:
     """Send it; a demand carries its bond."""
-    if lie.method == "cancelUnanswered":
-        return chain.send(pool.cancelUnanswered, *lie.arguments, sender=sender)
-    value = int(pool.terms().demandBondWei) if lie.method == lies.DEMAND else 0
     method = getattr(pool, lie.method)
+    if lie.method in (CANCEL, RECLAIM):
+        return chain.send(method, *lie.arguments, sender=sender)
+    value = int(pool.terms().demandBondWei) if lie.method == DEMAND else 0
     return chain.send(method, list(updates), *lie.arguments, sender=sender, value=value)
 
 
+def secret_in(folder: Path) -> bytes:
+    """The watcher's secret, drawn when it first starts there: after a restart it demands the same leaves."""
+    path = folder / "secret"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
 class Watcher:
-    """Watches one pool. Keeps no state of its own: what was done is on the chain, so that it survives restarts."""
+    """Watches one pool. What was done is on the chain, so that it survives restarts; `policy.secret` must be the same."""
 
     def __init__(
         self,
         gather: Callable[[], ChainFacts],
         source: Source,
-        send: Callable[[Sequence[StageUpdate], Challenge], str] | None,
+        send: Send | None,
         log: Callable[[str], None],
+        policy: Policy = Policy(),
     ) -> None:
-        self.gather, self.source, self.send, self.log = gather, source, send, log
+        self.gather, self.source, self.send, self.log, self.policy = gather, source, send, log, policy
         self.said = ""
+        self.refused: set[Challenge] = set()
+        self.last: tuple[object, Decision] | None = None
 
     def step(self) -> Decision:
         """Look once, and act. `send` None is a dry run."""
         facts = self.gather()
-        folders = self.source.folders(facts)
-        decision = decide(facts, folders)
+        decision = self._decide(facts)
         self._say(f"block {facts.block}: settlement {facts.books.number}: {decision.reason}")
-        if decision.action is not None and self.send is None:
-            self._say(f"dry run: would send {decision.action.method} for leaf {decision.action.index}")
-        elif decision.action is not None and self.send is not None:
-            proposal = facts.proposal(facts.books.number)
-            updates = proposal.args["stages"] if proposal is not None else ()
-            self.log(f"{decision.action.method}: sent in {self.send(updates, decision.action)}")
+        proposal = facts.proposal(facts.books.number)
+        for action in decision.actions:
+            if action in self.refused:
+                continue
+            if self.send is None:
+                self._say(f"dry run: would send {action.method} for leaf {action.index}: {action.reason}")
+            else:
+                self._act(self.send, action, proposal.args["stages"] if proposal is not None else ())
         return decision
+
+    def _decide(self, facts: ChainFacts) -> Decision:
+        """Reading and hashing a large bundle takes its time: once for the same events, unless something is to be done."""
+        folders = self.source.folders(facts)
+        moment = self._moment(facts, folders)
+        if self.last is None or self.last[0] != moment or self.last[1].actions:
+            self.last = (moment, decide(facts, folders, self.policy))
+        return self.last[1]
+
+    def _moment(self, facts: ChainFacts, folders: Sequence[Path]) -> object:
+        """All that a decision depends on: of the time only whether a demand is overdue and how many rounds are left."""
+        if facts.books.current != PENDING:
+            return facts.books, len(facts.events)
+        until = _proposed(facts).args["timestamp"] + facts.terms.challenge_seconds
+        rounds = demands.rounds_left(facts.timestamp, until, answer_seconds(facts.terms.challenge_seconds))
+        made = _demands(facts, facts.books.number)
+        overdue = any(facts.timestamp >= end for _, end in made.open.values())
+        return facts.books, facts.events, tuple(folders), rounds, facts.timestamp >= until, overdue
+
+    def _act(self, send: Send, action: Challenge, updates: Sequence[StageUpdate]) -> None:
+        """Send. Others may have been quicker, or the node is away: the next look tries again what is still to be done."""
+        what = f"{action.method}: {action.reason}"
+        try:
+            self.log(f"{what}: sent in {send(updates, action)}")
+        except Exception as error:  # of the node, its client or the contract: none may end the watch
+            if action.method == RECLAIM:
+                self.refused.add(action)  # cancelUnanswered has paid this bond already
+            else:
+                self.log(f"{what}: not sent: {type(error).__name__}: {error}")
 
     def run(
         self,
@@ -179,9 +323,9 @@ class Watcher:
             try:
                 self.step()
                 pause = pause_seconds
-            except (ChainError, CannotTell, OSError) as error:
+            except Exception as error:  # whatever a node sends or a stranger publishes: the watch goes on
                 pause = min(2 * pause, max(LONGEST_PAUSE_SECONDS, pause_seconds))
-                self.log(f"trying again in {pause} s: {error}")
+                self.log(f"trying again in {pause} s: {type(error).__name__}: {error}")
             done += 1
             sleep(pause)
 
