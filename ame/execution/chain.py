@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
 from ame.encoding import ZERO_ADDRESS, check_address
 from ame.errors import ChainError, InputError
+from ame.execution.reverts import explain
 from ame.execution.settlement import Books
 from ame.records import Terms
 
@@ -51,7 +53,7 @@ class Chain:
         """Number of the latest block."""
         return int(self._ape.chain.blocks.height)
 
-    def account(self, name: str) -> Any:
+    def account(self, name: str, autosign: bool = False) -> Any:
         """A signer: an Ape account's alias, or TEST::n for a test account where the network has them."""
         if name.startswith("TEST::"):
             number = name.removeprefix("TEST::")
@@ -60,9 +62,13 @@ class Chain:
             index, accounts = int(number), self._ape.accounts.test_accounts
             return accounts[index] if index < len(accounts) else accounts.generate_account(index)
         try:
-            return self._ape.accounts.load(name)
+            account = self._ape.accounts.load(name)
         except KeyError as error:
             raise InputError(f"no Ape account named {name!r}; `ape accounts list` shows them") from error
+        if autosign and hasattr(account, "set_autosign"):  # a hardware wallet asks on its own screen
+            with redirect_stdout(sys.stderr):
+                account.set_autosign(True)
+        return account
 
     def account_of_key(self, key: bytes) -> Any:
         """A signer for a private key that the caller has in its hands, from a keystore or key file."""
@@ -128,9 +134,11 @@ class Chain:
         from ape.exceptions import ContractLogicError
 
         try:
-            return method(*arguments, sender=sender, value=value, **self._fees())
+            with redirect_stdout(sys.stderr):  # where an account asks; standard output is for results
+                return method(*arguments, sender=sender, value=value, **self._fees())
         except ContractLogicError as error:
-            raise ChainError(f"{method}: {type(error).__name__}: {error}") from error
+            name = str(method).partition("(")[0]
+            raise ChainError(explain(name, type(error).__name__, str(error))) from error
 
     def transfer(self, sender: Any, recipient: str, amount: int) -> Any:
         """Send the chain's coin."""
@@ -148,6 +156,7 @@ def connect(network: str = EMBEDDED) -> Iterator[Chain]:
     from ape.logging import logger
 
     logger.set_level("ERROR")
+    _silence_traces()
     try:
         context = ape.networks.parse_network_choice(network)
         context.__enter__()
@@ -157,6 +166,13 @@ def connect(network: str = EMBEDDED) -> Iterator[Chain]:
         yield Chain(ape, network)
     finally:
         context.__exit__(None, None, None)
+
+
+def _silence_traces() -> None:
+    """Ape prints the call trace of a revert to standard output, which is for results, and asks the node for it."""
+    from ape_ethereum import provider
+
+    provider._get_trace_from_revert_kwargs = lambda **_: None
 
 
 class Deployments:
@@ -218,7 +234,8 @@ def sign(account: Any, message: dict[str, Any]) -> bytes:
     """The account's EIP-712 signature, 65 bytes."""
     from eth_account.messages import encode_typed_data
 
-    signature = account.sign_message(encode_typed_data(full_message=message))
+    with redirect_stdout(sys.stderr):
+        signature = account.sign_message(encode_typed_data(full_message=message))
     if signature is None:
         raise InputError(f"{account.address}: the account refused to sign {message['primaryType']}")
     return bytes(signature.encode_rsv())

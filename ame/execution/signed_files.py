@@ -1,4 +1,4 @@
-"""Files that people hand to each other: a registrar's voucher, a claim that was signed and can be sent by anybody."""
+"""Files that people hand to each other: a voucher, a claim with its proof, a signed claim that anybody can send."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from ame.encoding import check_address, to_bytes, to_hex
 from ame.errors import FileError, InputError
-from ame.records import check_integer
+from ame.records import Claim, check_integer
 
 VOUCHER_FORMAT = "ame-voucher/1"
+CLAIM_FORMAT = "ame-claim/1"
 SIGNED_CLAIM_FORMAT = "ame-signed-claim/1"
 MAX_FILE_BYTES = 1_000_000
 
@@ -67,6 +68,36 @@ class SignedClaim(NamedTuple):
         }
 
 
+class ClaimFile(NamedTuple):
+    """An id's leaves with their proofs. `data` is a call that is ready to be sent to `to`."""
+
+    chain_id: int
+    to: str
+    amount: int
+    claims: tuple[Claim, ...]
+    data: bytes
+
+    def to_json(self) -> dict[str, Any]:
+        """The file's content; amounts are decimal strings."""
+        return {
+            "format": CLAIM_FORMAT,
+            "chain_id": str(self.chain_id),
+            "to": self.to,
+            "amount": str(self.amount),
+            "claims": [
+                {
+                    "stage": one.stage,
+                    "index": one.index,
+                    "contributor_id": to_hex(one.contributor_id),
+                    "cumulative": str(one.cumulative),
+                    "proof": to_hex(one.proof),
+                }
+                for one in self.claims
+            ],
+            "data": to_hex(self.data),
+        }
+
+
 def read_voucher(path: Path) -> Voucher:
     """Read a registrar's voucher. Raises FileError for anything else."""
     document = _read(path, VOUCHER_FORMAT)
@@ -79,7 +110,7 @@ def read_voucher(path: Path) -> Voucher:
             check_address(document["holder"], "holder"),
             _number(document, "recovery_seconds", 2**32 - 1),
             _number(document, "deadline", 2**256 - 1),
-            _hex(document, "signature"),
+            hex_bytes(_text(document, "signature"), "signature"),
         )
     except (InputError, KeyError) as error:
         raise FileError(f"not a voucher: {error}", file=path) from error
@@ -96,10 +127,40 @@ def read_signed_claim(path: Path) -> SignedClaim:
             check_address(document["recipient"], "recipient"),
             _number(document, "amount"),
             _number(document, "deadline", 2**256 - 1),
-            _hex(document, "data"),
+            hex_bytes(_text(document, "data"), "data"),
         )
     except (InputError, KeyError) as error:
         raise FileError(f"not a signed claim: {error}", file=path) from error
+
+
+def read_claim_file(path: Path) -> ClaimFile:
+    """Read a claim with its proof, from the claim page or `ame claim --export`. Raises FileError for anything else."""
+    document = _read(path, CLAIM_FORMAT)
+    try:
+        claims = tuple(map(_claim, document["claims"]))
+        if len({one.contributor_id for one in claims}) != 1:
+            raise InputError("claims: expected at least one, all of one contributor")
+        return ClaimFile(
+            _number(document, "chain_id"),
+            check_address(document["to"], "to"),
+            _number(document, "amount"),
+            claims,
+            hex_bytes(_text(document, "data"), "data"),
+        )
+    except (InputError, KeyError, TypeError) as error:
+        raise FileError(f"not a claim with its proof: {error}", file=path) from error
+
+
+def _claim(part: dict[str, Any]) -> Claim:
+    check_integer(part["stage"], "stage", 0, 4)
+    check_integer(part["index"], "index", 0, 2**32 - 1)
+    return Claim(
+        part["stage"],
+        part["index"],
+        to_bytes(part["contributor_id"], 32, "contributor_id"),
+        _number(part, "cumulative"),
+        hex_bytes(_text(part, "proof"), "proof"),
+    )
 
 
 def _read(path: Path, format_tag: str) -> dict[str, Any]:
@@ -129,8 +190,8 @@ def _number(document: dict[str, Any], name: str, high: int = 2**128 - 1) -> int:
     return value
 
 
-def _hex(document: dict[str, Any], name: str) -> bytes:
-    text = _text(document, name)
+def hex_bytes(text: str, name: str) -> bytes:
+    """Bytes of any length, from 0x and hex digits."""
     if len(text) % 2:
         raise InputError(f"{name}: expected 0x and hex digits, got an odd number of them")
     return to_bytes(text, len(text) // 2 - 1, name)
