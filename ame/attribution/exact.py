@@ -81,14 +81,14 @@ def _integer_weights(players: int) -> tuple[list[int], list[int]]:
 @lru_cache
 def _shapley_weights(players: int) -> tuple[FloatVector, FloatVector]:
     whole = factorial(players)
-    joins, stays = _integer_weights(players)
-    return np.array([part / whole for part in joins]), np.array([part / whole for part in stays])
+    joins, stays = (np.array([part / whole for part in parts]) for parts in _integer_weights(players))
+    return joins, stays
 
 
 @lru_cache
 def _banzhaf_weights(players: int) -> tuple[FloatVector, FloatVector]:
-    share = np.full(players + 1, 1.0 / (1 << (players - 1)))
-    return 2 * share, share
+    share = 1.0 / (1 << (players - 1))
+    return np.full(players + 1, 2 * share), np.full(players + 1, share)
 
 
 def _semivalue(table: FloatTable, weights_of: WeightsOf) -> FloatVector:

@@ -75,7 +75,8 @@ def _on_grid(points: FloatMatrix, queries: FloatMatrix) -> tuple[FloatMatrix, Fl
         raise InputError("expected coordinates whose differences are finite")
     _, exponent = frexp(float((high - middle).max(initial=0.0)))  # at most 2^exponent from the middle
     bits = (EXACT_BITS - (3 * points.shape[1]).bit_length()) // 2
-    return tuple(np.rint(np.ldexp(part - middle, bits - exponent)) for part in (points, queries))  # type: ignore[return-value]
+    scale = bits - exponent
+    return np.rint(np.ldexp(points - middle, scale)), np.rint(np.ldexp(queries - middle, scale))
 
 
 def _nearest_first(distances: FloatVector) -> NDArray[np.intp]:
