@@ -1,7 +1,8 @@
-"""`ame portal`: export the claim page, serve it on this machine."""
+"""`ame portal`: export the claim page, serve it on this machine, describe its messages to wallets."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,43 @@ def export(folder: Path, bundles: tuple[Path, ...], **site: Any) -> None:
     click.echo(
         f"{folder}: {count} files. Any static host will do; `ame portal --folder {folder}` shows it here."
     )
+
+
+@portal.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--bundle",
+    "bundles",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="A bundle's folder, one for each pool.",
+)
+@click.option("--rights-registry", multiple=True, metavar="ADDRESS", help="On the bundles' chain.")
+@click.option("--owner", required=True, help="Who runs the pools, as wallets will show it.")
+@click.option("--url", required=True, help="The owner's page.")
+def descriptors(
+    folder: Path, bundles: tuple[Path, ...], rights_registry: tuple[str, ...], owner: str, url: str
+) -> None:
+    """Write clear-signing descriptors (ERC-7730) of the pools' contracts, to be submitted to wallets' registries."""
+    from ame.bundle import read_bundle
+    from ame.encoding import check_address
+    from ame.portal.clear_signing import descriptors as describe
+
+    places: dict[str, list[tuple[int, str]]] = {"AME SettlementPool": [], "AME ContributorRegistry": []}
+    for bundle in map(read_bundle, bundles):
+        chain = bundle.settlement.chain_id
+        places["AME SettlementPool"].append((chain, bundle.settlement.pool))
+        places["AME ContributorRegistry"].append((chain, bundle.terms.registry))
+        for address in rights_registry:
+            places.setdefault("AME RightsRegistry", []).append(
+                (chain, check_address(address, "--rights-registry"))
+            )
+    found = describe(owner, url, {domain: list(dict.fromkeys(ones)) for domain, ones in places.items()})
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in found.items():
+        (folder / name).write_text(json.dumps(document, indent=2) + "\n")
+    click.echo(f"{folder}: {len(found)} descriptors")
 
 
 def _export(folder: Path, bundles: tuple[Path, ...], site: dict[str, Any]) -> int:

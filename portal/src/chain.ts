@@ -4,6 +4,7 @@ import { getBlock, getCode, getLogs, readContract } from 'viem/actions';
 import { decodeEventLog, encodeAbiParameters, encodeEventTopics, keccak256, pad } from 'viem/utils';
 import abis from './abi.json';
 import type { Pool, Update } from './data';
+import { unreachable } from './errors';
 import type { Provider } from './wallet';
 
 export const poolAbi = abis.SettlementPool as unknown as Abi;
@@ -97,17 +98,36 @@ export const hashUpdates = (updates: Update[]): Hex => keccak256(encodeAbiParame
 
 type Log = Awaited<ReturnType<typeof getLogs>>[number];
 
-/** Logs of one contract with these topics. Nodes that refuse long ranges are asked for the last blocks only. */
+// Nodes that refuse long ranges take one of these, in blocks; so many of them are asked for, newest first.
+const WINDOWS = [9000n, 900n];
+const MOST_WINDOWS = 12;
+
+/** Logs of one contract with these topics; not `whole` where the node tells only of the last blocks. */
 async function logs(client: Client, address: Address, topics: (Hex | Hex[] | null)[], from: bigint): Promise<{ logs: Log[]; whole: boolean }> {
-  const request = async (fromBlock: bigint): Promise<Log[]> =>
-    (await client.request({ method: 'eth_getLogs', params: [{ address, topics, fromBlock: `0x${fromBlock.toString(16)}`, toBlock: 'latest' }] } as never)) as Log[];
+  const hex = (block: bigint): Hex => `0x${block.toString(16)}`;
+  const request = async (fromBlock: bigint, toBlock?: bigint): Promise<Log[]> =>
+    (await client.request({ method: 'eth_getLogs', params: [{ address, topics, fromBlock: hex(fromBlock), toBlock: toBlock === undefined ? 'latest' : hex(toBlock) }] } as never)) as Log[];
   try {
     return { logs: await request(from), whole: true };
-  } catch {
-    const { number } = await getBlock(client);
-    const recent = number! > 9000n ? number! - 9000n : 0n;
-    return { logs: await request(recent > from ? recent : from), whole: recent <= from };
+  } catch (error) {
+    if (unreachable(error)) throw error;
   }
+  const { number: latest } = await getBlock(client);
+  for (const span of WINDOWS) {
+    const found: Log[] = [];
+    try {
+      let last = latest!;
+      for (let asked = 0; asked < MOST_WINDOWS && last >= from; asked++) {
+        const first = last - span + 1n > from ? last - span + 1n : from;
+        found.unshift(...(await request(first, last)));
+        last = first - 1n;
+      }
+      return { logs: found, whole: last < from };
+    } catch (error) {
+      if (unreachable(error)) throw error; // any other refusal: a shorter window may do
+    }
+  }
+  return { logs: [], whole: false };
 }
 
 const topic = (abi: Abi, eventName: string): Hex => encodeEventTopics({ abi, eventName })[0] as Hex;

@@ -8,7 +8,7 @@ const when = (seconds: unknown) => new Date(Number(seconds) * 1000).toLocaleStri
 
 const SENTENCES: Record<string, (args: readonly unknown[]) => string> = {
   InvalidProof: () => 'The chain does not accept this proof: a newer settlement has probably replaced it. Reload the page; if that does not help, the operator must publish its latest files.',
-  ExceedsUnclaimed: () => 'The pool does not hold this much allocated money. Its ledger is wrong: do not send this again, and tell the operator and the auditors.',
+  ReachesReserves: () => 'The pool does not hold this much allocated money. Its ledger is wrong: do not send this again, and tell the operator and the auditors.',
   NothingToClaim: () => 'There is nothing left to claim: it has been paid already.',
   NothingOwed: () => 'Nothing is waiting to be withdrawn: it has been paid already.',
   Unbound: () => 'This name is not bound to a wallet yet. Bind it first; the money waits.',

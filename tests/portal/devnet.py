@@ -236,6 +236,7 @@ class World:
         return bundle
 
     def export(self, published: Sequence[Published] | None = None, **site: Any) -> Path:
+        """The site of these settlements, of this pool or of several."""
         made = self.folder / "site"
         options = {
             "rpc": self.net.url,

@@ -71,25 +71,6 @@ def test_holder_claims_an_exported_proof_to_another_address(world: World, tmp_pa
     assert paid_to(world, BOB.address) == 235 * world.unit
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"format": "ame-signed-claim/1"}, {"chain_id": "1"}, {"claims": []}, {"claims": [{}]}, {"claims": None},
-        {"data": "0x0"}, {"to": "0x12"}, {"amount": -1},
-    ],
-)  # fmt: skip
-def test_other_files_are_no_proof(world: World, tmp_path: Path, change: dict[str, Any]) -> None:
-    world.settle([person(ALICE, 1, 0, 0, 1)], 600 * world.unit)
-    document = json.loads(claim(world, "--for", ALICE.address, "--export").stdout)
-    proof = tmp_path / "proof.json"
-    proof.write_text(json.dumps({**document, **change}))
-
-    result = run(world, "claim", "--proof", str(proof), "--key-file", key_file(tmp_path, OUTSIDER), "--yes")
-
-    assert type(result.exception).__name__ == "FileError"
-    assert "proof.json" in str(result.exception)
-
-
 def test_exported_proof_is_claimed_with_plain_cast(world: World, tmp_path: Path) -> None:
     """The lines of docs/portal.md, run by a shell as they stand there."""
     world.settle([person(ALICE, 1, 0, 0, 1)], 600 * world.unit)

@@ -168,6 +168,74 @@ def test_name_is_bound_by_the_registrars_link(world: World, serve: Serve, open_p
     assert world.coin.functions.balanceOf(ALICE.address).call() > 0
 
 
+def test_name_is_bound_by_the_registrars_file_and_paid_elsewhere(
+    world: World, serve: Serve, open_page: Open, tmp_path: Path
+) -> None:
+    name = "hf:alice"
+    world.settle([(named_id(REGISTRAR.address, name), name, (1, 0, 0, 1))], 1000 * world.unit)
+    voucher, other = tmp_path / "voucher.json", tmp_path / "other.json"
+    voucher.write_text(json.dumps(world.voucher(name, ALICE)))
+    other.write_text("{}")
+    wallet = TestWallet(world.net, [ALICE])
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    page.get_by_role("button", name="Bind a name").click()
+    page.get_by_label("The registrar’s voucher").set_input_files(other)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("dialog .progress")).to_contain_text("voucher: format")
+    page.get_by_label("The registrar’s voucher").set_input_files(voucher)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("dialog .facts")).to_contain_text(REGISTRAR.address)
+    page.get_by_label("Pay me at").fill(BOB.address)
+    page.get_by_role("button", name="Sign in the wallet").click()
+    confirm(page, "The name is bound to your wallet.")
+
+    assert wallet.signed[0]["primaryType"] == "Bind"
+    assert world.registry.functions.payoutOf(named_id(REGISTRAR.address, name)).call() == BOB.address
+
+
+def test_payout_address_is_changed(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+
+    connect(page)
+    page.get_by_role("button", name="Change payout address").click()
+    page.get_by_label("New payout address").fill(BOB.address)
+    page.get_by_role("button", name="Go on").click()
+    confirm(page, "The payout address was changed.")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".summary")).to_contain_text(f"Paid to {BOB.address}")
+    page.get_by_role("button", name="Claim all").click()
+    expect(page.locator("dialog .facts")).to_contain_text(BOB.address)
+    confirm(page)
+
+    assert world.coin.functions.balanceOf(BOB.address).call() == 630_000_000
+
+
+def test_pool_is_picked_from_several(world: World, serve: Serve, open_page: Open, tmp_path: Path) -> None:
+    second = World(world.net, tmp_path / "second", symbol="EURX", decimals=2)
+    world.settle([person(ALICE)], 1000 * world.unit)
+    second.settle([person(ALICE)], 70 * second.unit)
+    page = open_page(
+        serve(world.export([*world.published, *second.published], title="")), TestWallet(world.net, [ALICE])
+    )
+
+    connect(page)
+    picker = page.get_by_label("Pool", exact=True)
+    options = picker.locator("option").all_inner_texts()
+    assert len(options) == 2
+    euros = next(title for title in options if "EURX" in title)
+    picker.select_option(label=euros)
+    expect(figure(page, "claimable")).to_have_text("44.1 EURX")
+    page.get_by_role("button", name="Claim all").click()
+    expect(page.locator("dialog .facts")).to_contain_text(second.pool.address)
+    confirm(page, "Paid: 44.1 EURX")
+    page.get_by_role("button", name="Close").click()
+    picker.select_option(label=next(title for title in options if "USDC" in title))
+    expect(figure(page, "claimable")).to_have_text("630 USDC")
+
+
 def test_refused_ether_is_withdrawn_to_another_address(world: World, serve: Serve, open_page: Open) -> None:
     pool = World(world.net, world.folder, eth=True)
     pool.settle([person(ALICE, 1, 0, 0, 0)], 10**18)

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from eth_account import Account
+from playwright.sync_api import Page, Route, expect
 
+from ame.encoding import keccak
 from ame.portal.export import Published
 from tests.portal.devnet import ALICE, BOB, OUTSIDER, ROOT, World, person, plain
-from tests.portal.test_page import Open, Serve, confirm, connect, figure
+from tests.portal.safe import Safe
+from tests.portal.test_page import Open, Serve, confirm, connect, figure, shown
 from tests.portal.wallet import TestWallet
 
 pytestmark = [pytest.mark.browser, pytest.mark.deep]
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
-# Forwards every call to nothing and answers ERC-1271 with its magic value: PUSH4 magic, PUSH1 224, SHL, PUSH0, MSTORE,
-# PUSH1 32, PUSH0, RETURN. A stand-in for a smart-contract wallet that accepts any signature.
-ACCEPTS_ANY_SIGNATURE = "0x" + "6d" + "631626ba7e60e01b5f5260205ff3" + "5f52600e6012f3"
 
 
 def violations(page: Page) -> list[str]:
@@ -208,28 +208,172 @@ def test_claim_of_the_last_settlement_fails_in_words_when_it_was_replaced(
     expect(page.locator("dialog .progress")).to_contain_text("a newer settlement has probably replaced it")
 
 
-def test_smart_contract_wallet_signs_and_is_paid(
-    world: World, serve: Serve, open_page: Open, tmp_path: Path
+def test_safe_claims_to_another_address_through_its_wallet(
+    world: World, serve: Serve, open_page: Open
 ) -> None:
-    class Contract:
-        address = world.net.deploy_plain(ACCEPTS_ANY_SIGNATURE)
-
-        def sign_message(self, message: Any) -> Any:
-            return ALICE.sign_message(message)
-
-    wallet = TestWallet(world.net, [Contract()])
-    world.settle([person(Contract, 1, 0, 0, 0)], 1000 * world.unit)
+    safe = Safe(world.net)
+    wallet = TestWallet(world.net, [safe])
+    world.settle([person(safe, 1, 0, 0, 0)], 1000 * world.unit)
     page = open_page(serve(world.export()), wallet)
 
     connect(page)
     expect(page.locator(".notice.info")).to_contain_text("Your account is a contract.")
+    page.get_by_role("button", name="Claim to another address").click()
+    page.get_by_label("Recipient").fill(BOB.address)
+    page.get_by_role("button", name="Go on").click()
+    confirm(page)
+
+    assert len(wallet.sent) == 1
+    assert world.coin.functions.balanceOf(BOB.address).call() == world.ledgers[0].cumulatives[0]
+
+
+def test_safe_signs_and_somebody_else_sends(
+    world: World, serve: Serve, open_page: Open, tmp_path: Path
+) -> None:
+    """ERC-1271: two of the Safe's three owners sign its message about the claim."""
+    safe = Safe(world.net)
+    world.settle([person(safe, 1, 0, 0, 0)], 1000 * world.unit)
+    url = serve(world.export())
+    page = open_page(url, TestWallet(world.net, [safe]))
+    connect(page)
     page.get_by_role("button", name="Let somebody else send it").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Sign in the wallet").click()
+    download.value.save_as(tmp_path / "signed.json")
 
-    signed = json.loads(download.value.path().read_text())
-    transaction = {"from": OUTSIDER.address, "to": signed["to"], "data": signed["data"]}
-    world.net.web3.eth.call(transaction)  # type: ignore[arg-type]  # a plain transaction
+    other = open_page(url, TestWallet(world.net, [OUTSIDER]))
+    connect(other)
+    other.get_by_role("button", name="Send a signed claim").click()
+    other.get_by_label("The file").set_input_files(tmp_path / "signed.json")
+    other.get_by_role("button", name="Go on").click()
+    confirm(other, "Sent:")
+
+    assert world.coin.functions.balanceOf(safe.address).call() == world.ledgers[0].cumulatives[0]
+
+
+def test_account_without_ether_is_told_who_can_send(world: World, serve: Serve, open_page: Open) -> None:
+    poor = Account.from_key(keccak(b"portal poor"))
+    world.settle([person(poor)], 1000 * world.unit)
+    wallet = TestWallet(world.net, [poor])
+    page = open_page(serve(world.export()), wallet)
+
+    connect(page)
+    page.get_by_role("button", name="Claim all").click()
+    go = page.get_by_role("button", name="Confirm in the wallet")
+    expect(go.or_(page.locator("dialog .bad-text")).first).to_be_visible()
+    if go.is_visible():
+        go.click()
+
+    expect(page.locator("dialog .progress")).to_contain_text("too little ETH for the network fee")
+    assert wallet.sent == []
+
+
+class Limited:
+    """The node, as one that answers eth_getLogs for few blocks at once."""
+
+    def __init__(self, world: World, most: int) -> None:
+        self.world, self.most, self.refused, self.asked = world, most, 0, 0
+
+    def __call__(self, route: Route) -> None:
+        calls = json.loads(route.request.post_data or "[]")
+        answers = [self.answer(call) for call in (calls if isinstance(calls, list) else [calls])]
+        route.fulfill(json=answers if isinstance(calls, list) else answers[0])
+
+    def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        if call["method"] == "eth_getLogs":
+            asked = call["params"][0]
+            latest = self.world.net.web3.eth.block_number
+            last = latest if asked["toBlock"] == "latest" else int(asked["toBlock"], 16)
+            self.asked += 1
+            if last - int(asked["fromBlock"], 16) + 1 > self.most:
+                self.refused += 1
+                return {**_head(call), "error": {"code": -32005, "message": f"limited to {self.most} blocks"}}
+        answer = self.world.net.web3.provider.make_request(call["method"], call["params"])
+        return {**answer, **_head(call)}
+
+
+def _head(call: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": call["id"]}
+
+
+@pytest.mark.parametrize(("most", "whole"), [(10_000, True), (1_000, False), (10, False)])
+def test_node_that_limits_the_range_of_logs(
+    world: World, serve: Serve, open_page: Open, most: int, whole: bool
+) -> None:
+    bundle = world.settle([person(ALICE, 1, 0, 0, 0)], 1000 * world.unit)
+    alice = person(ALICE)[0]
+    world.net.send(world.pool.functions.claimMany([tuple(world.ledgers[0].claim(0, alice))]))
+    world.net.rpc("anvil_mine", hex(20_000))
+    node, site = Limited(world, most), world.export()
+    page = open_page("about:blank")
+    page.route(f"{world.net.url}/**", node)
+    page.goto(f"{serve(site)}#{ALICE.address}")
+
+    expect(figure(page, "claimed")).to_have_text(shown(bundle.settlement.amounts[0]))
+    expect(page.locator("#history-title")).to_be_visible()
+    expect(page.locator(".payments li")).to_have_count(1 if whole else 0)
+    expect(page.get_by_text("The node tells only of recent blocks")).to_have_count(0 if whole else 1)
+    assert 0 < node.refused < node.asked or most == 10
+    assert node.asked < 60
+
+
+def test_new_settlement_is_seen_without_reloading(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE, 1, 0, 0, 0)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+    connect(page)
+    expect(page.locator(".why > details")).to_have_count(1)
+
+    world.settle([person(ALICE, 1, 0, 0, 0)], 500 * world.unit)
+    world.export()
+    page.get_by_role("button", name="Claim all").or_(page.get_by_role("button", name="Claim ")).first.click()
+    confirm(page)
+
+    expect(page.locator(".why > details")).to_have_count(2)
+    expect(page.locator(".notice.warn")).to_have_count(0)
+
+
+def test_screen_reader_is_told_what_happens(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+
+    expect(page.get_by_role("search")).to_be_visible()
+    connect(page)
+    expect(page.get_by_role("region", name="Summary")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Claimable")).to_have_count(1)
+    expect(page.get_by_role("rowheader", name="Training data")).to_have_count(1)
+    page.get_by_role("button", name="Claim Prompt").click()
+    box = page.get_by_role("dialog", name="Claim")
+    expect(box).to_be_visible()
+    assert box.get_by_role("status").get_attribute("aria-live") == "assertive"
+    page.get_by_role("button", name="Confirm in the wallet").click()
+    expect(box.get_by_role("status")).to_contain_text("Paid:")
+
+
+def test_phone_shows_everything_without_scrolling_sideways(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    world.settle([person(ALICE, 10**6, 0, 2, 1)], 10**15 * world.unit)
+    page = open_page(
+        serve(world.export()), TestWallet(world.net, [ALICE]), viewport={"width": 320, "height": 640}
+    )
+
+    def fits() -> bool:
+        return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+    assert fits()
+    connect(page)
+    page.locator(".why summary", has_text="Settlement 1").click()
+    expect(page.locator(".steps")).to_be_visible()
+    assert fits()
+    page.get_by_role("button", name="Claim all").click()
+    button = page.get_by_role("button", name="Confirm in the wallet")
+    expect(button).to_be_visible()
+    assert page.evaluate(
+        "(() => { const box = document.querySelector('dialog'); return box.scrollWidth <= box.clientWidth; })()"
+    )
+    box = button.bounding_box()
+    assert box
+    assert box["height"] >= 44
 
 
 def test_eighteen_decimals_are_cut_and_told_in_full(world: World, serve: Serve, open_page: Open) -> None:

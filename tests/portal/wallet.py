@@ -9,6 +9,7 @@ from typing import Any
 from eth_account.messages import encode_typed_data
 
 from tests.portal.devnet import Devnet
+from tests.portal.safe import Safe
 
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='28' height='28'%3E"
@@ -112,11 +113,16 @@ class TestWallet:
             message = json.loads(params[1])
             self.signed.append(message)
             account = self._account(params[0])
+            if isinstance(account, Safe):
+                return "0x" + account.sign_typed(message).hex()
             return "0x" + account.sign_message(encode_typed_data(full_message=message)).signature.hex()
         return self.net.rpc(method, *params)
 
     def send(self, transaction: dict[str, str]) -> str:
         account, web3 = self._account(transaction["from"]), self.net.web3
+        if isinstance(account, Safe):
+            self.sent.append(account.execute(transaction["to"], transaction["data"]))
+            return self.sent[-1]
         signed = account.sign_transaction(
             {
                 "to": web3.to_checksum_address(transaction["to"]),
