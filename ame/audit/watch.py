@@ -135,8 +135,8 @@ def _hidden_leaves(stages: Sequence[KnownStage]) -> int:
 
 
 def answer_seconds(challenge_seconds: int) -> int:
-    """How long a demand can be answered, as the pool has it."""
-    return challenge_seconds // 4
+    """How long a demand can be answered, as the pool has it: a quarter of the challenge period, rounded up."""
+    return -(-challenge_seconds // 4)
 
 
 def _defend(
