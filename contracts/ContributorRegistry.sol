@@ -125,9 +125,11 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
     }
 
     /// @inheritdoc IContributorRegistry
-    function payoutOf(bytes32 contributorId) external view returns (address payout) {
-        payout = _payout[contributorId];
-        if (payout == address(0) && _isAccountId(contributorId)) payout = address(uint160(uint256(contributorId)));
+    function payoutsOf(bytes32[] calldata contributorIds) external view returns (address[] memory payouts) {
+        payouts = new address[](contributorIds.length);
+        for (uint256 i = 0; i < contributorIds.length; ++i) {
+            payouts[i] = payoutOf(contributorIds[i]);
+        }
     }
 
     /// @inheritdoc IContributorRegistry
@@ -148,6 +150,12 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
     /// @inheritdoc IContributorRegistry
     function nonces(address signer) public view override(IContributorRegistry, Nonces) returns (uint256) {
         return super.nonces(signer);
+    }
+
+    /// @inheritdoc IContributorRegistry
+    function payoutOf(bytes32 contributorId) public view returns (address payout) {
+        payout = _payout[contributorId];
+        if (payout == address(0) && _isAccountId(contributorId)) payout = address(uint160(uint256(contributorId)));
     }
 
     /// @inheritdoc IContributorRegistry

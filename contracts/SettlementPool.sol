@@ -39,10 +39,11 @@ contract SettlementPool is Deposits, Claims, Challenges {
         bytes32 evidence
     ) external payable nonReentrant returns (uint64 number) {
         PoolState state = _loadForProposal();
-        uint128[] memory amounts = _amounts(state, table);
+        uint128[] memory amounts = _amounts(table);
         StageUpdate[] memory updates = _updates(state, before, stages, amounts);
 
         state = _allocate(state, table);
+        _keepBond(msg.value);
         number = state.number();
         _updatesHash = keccak256(abi.encode(updates));
         emit Proposed(number, table, amounts, updates, evidence, state.activeAt());
@@ -65,7 +66,7 @@ contract SettlementPool is Deposits, Claims, Challenges {
         if (!state.bondHeld()) revert BondNotHeld();
         _store(state.withoutBond());
         emit BondWithdrawn(recipient, BOND_WEI);
-        _sendEther(recipient, BOND_WEI);
+        _returnBond(recipient, BOND_WEI);
     }
 
     /// @inheritdoc ISettlementPool
@@ -111,7 +112,13 @@ contract SettlementPool is Deposits, Claims, Challenges {
 
     /// @inheritdoc ISettlementPool
     function unclaimed() external view returns (uint256) {
-        return _load().unclaimed();
+        (uint256 balance, uint256 reserved_) = (_balance(), _load().reserved());
+        return balance > reserved_ ? balance - reserved_ : 0;
+    }
+
+    /// @inheritdoc ISettlementPool
+    function reserved() external view returns (uint256) {
+        return _load().reserved();
     }
 
     /// @inheritdoc ISettlementPool
@@ -148,12 +155,10 @@ contract SettlementPool is Deposits, Claims, Challenges {
     }
 
     /// The stages' amounts, after everything that could be wrong with the table.
-    function _amounts(PoolState state, int128[] calldata table) private view returns (uint128[] memory) {
+    function _amounts(int128[] calldata table) private view returns (uint128[] memory) {
         if (table.length != 1 << STAGE_COUNT || table[0] != 0 || table[table.length - 1] <= 0) revert InvalidTable();
         uint256 revenue = uint128(table[table.length - 1]);
         if (revenue > _unallocated) revert ExceedsUnallocated(revenue, _unallocated);
-        // `unclaimed` must hold it on activation.
-        SafeCast.toUint128(state.unclaimed() + revenue);
         return Shapley.amounts(table, STAGE_COUNT);
     }
 

@@ -23,6 +23,8 @@ interface IContributorRegistry {
     function namedId(address registrar, bytes32 externalIdHash) external pure returns (bytes32);
     /// @notice Where money of the id goes; 0 while a named id is unbound.
     function payoutOf(bytes32 contributorId) external view returns (address);
+    /// @notice The same for many ids, in their order.
+    function payoutsOf(bytes32[] calldata contributorIds) external view returns (address[] memory);
     /// @notice Who decides for the id; 0 while a named id is unbound.
     function holderOf(bytes32 contributorId) external view returns (address);
     /// @notice Who was offered the id by a holder transfer that waits to be accepted; 0 is nobody.

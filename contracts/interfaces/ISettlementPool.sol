@@ -41,8 +41,19 @@ interface ISettlementPool {
     );
     event Owed(bytes32 indexed contributorId, uint256 amount);
     event OwedWithdrawn(bytes32 indexed contributorId, address indexed recipient, uint256 amount);
-    event Demanded(uint64 indexed number, uint8 stage, uint32 index, address indexed by, uint64 activeAt);
-    event Answered(uint64 indexed number, uint8 stage, uint32 index, address indexed by);
+    event Demanded(
+        uint64 indexed number, uint8 stage, uint32 index, address indexed by, uint64 activeAt, uint64 answerUntil
+    );
+    /// @notice Everything that was shown, for everybody: the siblings of these proofs tell where the rest of the trees lies.
+    event Answered(
+        uint64 indexed number,
+        uint8 stage,
+        uint32 index,
+        address indexed by,
+        LeafProof before,
+        LeafProof afterwards,
+        WeightProof weight
+    );
     event DemandBondReturned(uint64 indexed number, uint8 stage, uint32 index, address indexed by);
     /// @notice A bond payment that its receiver refused and can withdraw.
     event CreditKept(address indexed receiver, uint256 amount);
@@ -142,12 +153,18 @@ interface ISettlementPool {
     /// @notice What a depositor has deposited and not been refunded. Kept only in pools that can be abandoned.
     function deposited(address depositor) external view returns (uint256);
     function credits(address receiver) external view returns (uint256);
-    /// @notice Who demanded the leaf (0 is nobody) and whether the demand is still unanswered.
-    function demandOf(uint64 number, uint8 stage, uint32 index) external view returns (address by, bool open);
+    /// @notice Who demanded the leaf (0 is nobody), whether the demand is still unanswered, and until when it can be answered.
+    function demandOf(uint64 number, uint8 stage, uint32 index)
+        external
+        view
+        returns (address by, bool open, uint64 answerUntil);
     function bondHeld() external view returns (bool);
     /// @notice Whether the pool was abandoned: no deposits and proposals any more; claims go on.
     function closed() external view returns (bool);
-    /// @notice Allocated by active settlements and not yet paid.
+    /// @notice Money of the token that claims must not reach: unallocated, pending revenue and owed; in an ETH pool also all bonds and credits.
+    function reserved() external view returns (uint256);
+    /// @notice What claims are paid from: the balance beyond what is reserved. It is what active settlements have allocated and
+    ///         nobody was paid yet, and whatever was sent to the pool without `deposit`.
     function unclaimed() external view returns (uint256);
     function owed(bytes32 contributorId) external view returns (uint256);
     function claimed(uint8 stage, bytes32 contributorId) external view returns (uint128);

@@ -41,25 +41,27 @@ library MerkleSum {
         pure
         returns (bytes32 root, uint256 total, uint256 depth)
     {
-        depth = proof.length / NODE_BYTES;
-        if (depth == 0 || depth > MAX_DEPTH || proof.length != depth * NODE_BYTES || index >> depth != 0) {
-            revert MalformedProof();
+        unchecked {
+            depth = proof.length / NODE_BYTES;
+            if (depth == 0 || depth > MAX_DEPTH || proof.length != depth * NODE_BYTES || index >> depth != 0) {
+                revert MalformedProof();
+            }
         }
+        uint256 position = index | (1 << depth); // numbered from the root, which is 1; a node's children are 2n and 2n + 1
         assembly ("memory-safe") {
-            // Both children lie at 0..95, over the free memory pointer, which is put back; what the second mstore spills
-            // beyond them are zeros in the zero slot.
+            // Both children lie at 0..95, over the free memory pointer, which is put back. A sum is written before its hash,
+            // which covers the upper half of the sum's word.
             let free := mload(0x40)
             root := leaf
             total := sum
-            let next := proof.offset
-            for { let end := add(next, proof.length) } lt(next, end) { next := add(next, 48) } {
-                let own := mul(48, and(index, 1)) // a right child stands after its sibling
+            for { let next := proof.offset } gt(position, 1) { next := add(next, 48) } {
+                let own := mul(48, and(position, 1)) // a right child stands after its sibling
+                mstore(add(own, 16), total)
                 mstore(own, root)
-                mstore(add(own, 32), shl(128, total))
                 calldatacopy(sub(48, own), next, 48)
                 root := keccak256(0, 96)
                 total := add(total, shr(128, calldataload(add(next, 32))))
-                index := shr(1, index)
+                position := shr(1, position)
             }
             mstore(0x40, free)
         }
@@ -113,8 +115,8 @@ library MerkleSum {
                 let id := calldataload(next)
                 let cumulative := calldataload(offset)
                 excess := or(excess, shr(128, cumulative))
+                mstore(add(node, 16), cumulative)
                 mstore(node, id)
-                mstore(add(node, 32), shl(128, cumulative))
                 if or(id, cumulative) { mstore(node, keccak256(node, 48)) }
                 node := add(node, 48)
                 offset := add(offset, 32)
@@ -151,9 +153,9 @@ library MerkleSum {
                 for { let child := nodes } lt(child, end) { child := add(child, 96) } {
                     let sum := add(shr(128, mload(add(child, 32))), shr(128, mload(add(child, 80))))
                     excess := or(excess, shr(128, sum))
-                    // The sum spills 16 bytes beyond its node, which is within children that were hashed already.
-                    mstore(parent, keccak256(child, 96))
-                    mstore(add(parent, 32), shl(128, sum))
+                    let hash := keccak256(child, 96)
+                    mstore(add(parent, 16), sum)
+                    mstore(parent, hash)
                     parent := add(parent, 48)
                 }
                 end := parent

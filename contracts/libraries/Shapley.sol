@@ -7,9 +7,6 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @dev Twin of ame.arithmetic.stage_amounts. Shapley (1953), eq. 13, times n!:
 ///      n! phi_i = sum over T without i of |T|! (n-|T|-1)! (V(T+i) - V(T)).
 library Shapley {
-    /// No stage has a positive value: there is nothing to split the revenue by.
-    error NothingPositive();
-
     /// @notice The revenue (the table's last value) split over the positive Shapley values; negative ones get zero.
     /// @param table Value of each coalition by bit mask; 2^players values, the first 0, the last positive.
     function amounts(int128[] calldata table, uint256 players) internal pure returns (uint128[] memory parts) {
@@ -18,8 +15,8 @@ library Shapley {
         for (uint256 i = 0; i < players; ++i) {
             if (values[i] > 0) total += uint256(values[i]);
         }
-        if (total == 0) revert NothingPositive();
-        // The table's last value is positive and below 2^127; every part is at most that.
+        // The table's last value is positive and below 2^127; every part is at most that. The values sum to it times players!,
+        // so one of them at least is positive, and total is not 0.
         uint256 revenue = uint256(int256(table[table.length - 1]));
         parts = new uint128[](players);
         uint256 prefix;

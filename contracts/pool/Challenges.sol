@@ -14,6 +14,7 @@ import {PoolState} from "./PoolState.sol";
 abstract contract Challenges is PoolBase {
     struct Demand {
         address by;
+        uint32 answerUntil;
         bool open;
     }
 
@@ -94,10 +95,12 @@ abstract contract Challenges is PoolBase {
         Demand storage demand_ = _demands[_key(state.number(), stage, index)];
         if (demand_.by != address(0)) revert AlreadyDemanded(stage, index);
         demand_.by = msg.sender;
+        demand_.answerUntil = uint32(block.timestamp + _quarter()); // propose has made sure that it fits
         demand_.open = true;
-        state = state.withDemand(uint32(proposedAt + 2 * uint256(CHALLENGE_SECONDS))); // propose has made sure that it fits
+        state = state.withDemand(uint32(proposedAt + 2 * uint256(CHALLENGE_SECONDS)));
         _store(state);
-        emit Demanded(state.number(), stage, index, msg.sender, state.activeAt());
+        _keepBond(msg.value);
+        emit Demanded(state.number(), stage, index, msg.sender, state.activeAt(), demand_.answerUntil);
     }
 
     /// @inheritdoc ISettlementPool
@@ -110,13 +113,14 @@ abstract contract Challenges is PoolBase {
         WeightProof calldata weight
     ) external nonReentrant {
         PoolState state = _loadPending();
-        if (block.timestamp >= _answerUntil(state)) revert TooLateToAnswer(_answerUntil(state));
+        Demand storage demand_ = _openDemand(state.number(), stage, index);
+        if (block.timestamp >= demand_.answerUntil) revert TooLateToAnswer(demand_.answerUntil);
         if (!_transitionIsRight(_updateOf(stages, stage), stage, index, before, afterwards, weight)) {
             revert TransitionIsWrong(stage, index);
         }
-        _openDemand(state.number(), stage, index).open = false;
+        demand_.open = false;
         _store(state.withAnswer());
-        emit Answered(state.number(), stage, index, msg.sender);
+        emit Answered(state.number(), stage, index, msg.sender, before, afterwards, weight);
         _sendBond(msg.sender, DEMAND_BOND_WEI);
     }
 
@@ -124,7 +128,7 @@ abstract contract Challenges is PoolBase {
     function cancelUnanswered(uint8 stage, uint32 index) external nonReentrant {
         PoolState state = _loadPending();
         Demand storage demand_ = _openDemand(state.number(), stage, index);
-        if (block.timestamp < _answerUntil(state)) revert StillAnswerable(_answerUntil(state));
+        if (block.timestamp < demand_.answerUntil) revert StillAnswerable(demand_.answerUntil);
         demand_.open = false;
         _slash(state, CancelReason.UnansweredDemand, demand_.by);
         _sendBond(demand_.by, DEMAND_BOND_WEI);
@@ -145,7 +149,7 @@ abstract contract Challenges is PoolBase {
         if (paid == 0) revert NoCredit(msg.sender);
         _credits[msg.sender] = 0;
         emit CreditWithdrawn(msg.sender, recipient, paid);
-        _sendEther(recipient, paid);
+        _returnBond(recipient, paid);
     }
 
     /// @inheritdoc ISettlementPool
@@ -154,9 +158,13 @@ abstract contract Challenges is PoolBase {
     }
 
     /// @inheritdoc ISettlementPool
-    function demandOf(uint64 number, uint8 stage, uint32 index) external view returns (address by, bool open) {
+    function demandOf(uint64 number, uint8 stage, uint32 index)
+        external
+        view
+        returns (address by, bool open, uint64 answerUntil)
+    {
         Demand storage demand_ = _demands[_key(number, stage, index)];
-        return (demand_.by, demand_.open);
+        return (demand_.by, demand_.open, demand_.answerUntil);
     }
 
     /// Cancels for a proven fraud: half of the bond to whoever showed it; half is burned, so that a liar who shows it first loses too.
@@ -178,9 +186,10 @@ abstract contract Challenges is PoolBase {
         if (!state.pending()) revert NotPending();
     }
 
-    /// After the demands' time there is half a period to answer, then half a period to challenge what the answers show.
-    function _answerUntil(PoolState state) private view returns (uint256) {
-        return _proposedAt(state) + CHALLENGE_SECONDS + CHALLENGE_SECONDS / 2;
+    /// The time to answer. Each answer shows a path whose siblings tell where to demand next: four rounds fit into the
+    /// demands' time, and three quarters of a period remain to challenge what the last answers show.
+    function _quarter() private view returns (uint256) {
+        return (uint256(CHALLENGE_SECONDS) + 3) / 4;
     }
 
     function _updateOf(StageUpdate[] calldata stages, uint8 stage) private view returns (StageUpdate calldata) {

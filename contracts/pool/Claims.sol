@@ -10,7 +10,6 @@ import {PoolState} from "./PoolState.sol";
 
 /// @title How contributors are paid
 abstract contract Claims is PoolBase {
-    error ExceedsUnclaimed(uint256 amount, uint256 unclaimed);
     error InvalidProof(uint8 stage);
     error InvalidSignature(address signer);
     error MixedContributors(bytes32 expected, bytes32 found);
@@ -25,39 +24,36 @@ abstract contract Claims is PoolBase {
 
     /// @inheritdoc ISettlementPool
     function claim(Claim calldata claim_) external nonReentrant returns (uint256 paid) {
-        PoolState state = _load();
-        _verify(state, claim_);
-        address recipient = REGISTRY.payoutOf(claim_.contributorId);
-        if (recipient == address(0)) revert Unbound(claim_.contributorId);
-        (, paid) = _settle(state, claim_.stage, claim_.contributorId, claim_.cumulative);
-        if (paid != 0) _payClaim(claim_.stage, claim_.contributorId, claim_.cumulative, recipient, paid);
+        (uint8 stage, bytes32 id, uint128 cumulative) = _open(_loadForClaim(), claim_);
+        address recipient = REGISTRY.payoutOf(id);
+        if (recipient == address(0)) revert Unbound(id);
+        paid = _payLeaf(stage, id, cumulative, recipient);
+        if (paid != 0) _checkReserves();
     }
 
     /// @inheritdoc ISettlementPool
     function claimMany(Claim[] calldata claims) external nonReentrant returns (uint256 paid) {
-        PoolState state = _load();
+        PoolState state = _loadForClaim();
         for (uint256 i = 0; i < claims.length; ++i) {
-            Claim calldata item = claims[i];
-            _verify(state, item);
-            uint256 amount;
-            (state, amount) = _payLeaf(state, item.stage, item.contributorId, item.cumulative);
-            paid += amount;
+            (uint8 stage, bytes32 id, uint128 cumulative) = _open(state, claims[i]);
+            paid += _payLeaf(stage, id, cumulative, REGISTRY.payoutOf(id));
         }
+        if (paid != 0) _checkReserves();
     }
 
     /// @inheritdoc ISettlementPool
     function claimRange(RangeClaim calldata range) external nonReentrant returns (uint256 paid) {
-        PoolState state = _load();
         (bytes32 root, uint256 total) =
             MerkleSum.climbRange(range.contributorIds, range.cumulatives, range.first, range.depth, range.proof);
-        _checkCommitment(state, range.stage, MerkleSum.commitment(root, total, range.depth));
+        uint8 stage = range.stage;
+        _checkCommitment(_loadForClaim(), stage, MerkleSum.commitment(root, total, range.depth));
         bytes32[] calldata ids = range.contributorIds;
         uint128[] calldata cumulatives = range.cumulatives; // of the same length, or climbRange would have reverted
+        address[] memory recipients = REGISTRY.payoutsOf(ids);
         for (uint256 i = 0; i < ids.length; ++i) {
-            uint256 amount;
-            (state, amount) = _payLeaf(state, range.stage, ids[i], cumulatives[i]);
-            paid += amount;
+            paid += _payLeaf(stage, ids[i], cumulatives[i], recipients[i]);
         }
+        if (paid != 0) _checkReserves();
     }
 
     /// @inheritdoc ISettlementPool
@@ -72,18 +68,15 @@ abstract contract Claims is PoolBase {
         address holder = REGISTRY.holderOf(id);
         if (holder == address(0)) revert Unbound(id);
         if (msg.sender != holder) _checkConsent(id, holder, recipient, deadline, signature);
-        PoolState state = _load();
+        PoolState state = _loadForClaim();
         for (uint256 i = 0; i < claims.length; ++i) {
-            Claim calldata item = claims[i];
-            if (item.contributorId != id) revert MixedContributors(id, item.contributorId);
-            _verify(state, item);
-            uint256 amount;
-            (state, amount) = _settle(state, item.stage, id, item.cumulative);
-            if (amount != 0) _payClaim(item.stage, id, item.cumulative, recipient, amount);
-            paid += amount;
+            (uint8 stage, bytes32 found, uint128 cumulative) = _open(state, claims[i]);
+            if (found != id) revert MixedContributors(id, found);
+            paid += _payLeaf(stage, id, cumulative, recipient);
         }
         // Otherwise anybody could use up a signature with a claim that pays nothing.
         if (paid == 0) revert NothingToClaim(id);
+        _checkReserves();
     }
 
     /// @inheritdoc ISettlementPool
@@ -92,6 +85,7 @@ abstract contract Claims is PoolBase {
         paid = _owed[contributorId];
         if (paid == 0) revert NothingOwed(contributorId);
         _owed[contributorId] = 0;
+        _release(paid);
         emit OwedWithdrawn(contributorId, recipient, paid);
         _pay(recipient, paid);
     }
@@ -103,21 +97,25 @@ abstract contract Claims is PoolBase {
 
     /// @inheritdoc ISettlementPool
     function claimed(uint8 stage, bytes32 contributorId) external view returns (uint128) {
-        return uint128(_claimed[stage][contributorId]); // was a uint128 when stored
+        return uint128(_claimed[stage][contributorId].cumulative); // was a uint128 when stored
     }
 
     /// @inheritdoc ISettlementPool
     function claimable(uint8 stage, bytes32 contributorId, uint128 cumulative) external view returns (uint128) {
-        uint256 already = _claimed[stage][contributorId];
+        uint256 already = _claimed[stage][contributorId].cumulative;
         return cumulative > already ? cumulative - uint128(already) : 0;
     }
 
-    /// Reverts unless the leaf is in the active, or the still valid previous, ledger of its stage.
-    function _verify(PoolState state, Claim calldata claim_) private view {
-        (bytes32 root, uint256 total, uint256 depth) = MerkleSum.climb(
-            MerkleSum.leafHash(claim_.contributorId, claim_.cumulative), claim_.cumulative, claim_.index, claim_.proof
-        );
-        _checkCommitment(state, claim_.stage, MerkleSum.commitment(root, total, depth));
+    /// What a claim says, which is a leaf of the active, or the still valid previous, ledger of its stage; reverts if not.
+    function _open(PoolState state, Claim calldata claim_)
+        private
+        view
+        returns (uint8 stage, bytes32 id, uint128 cumulative)
+    {
+        (stage, id, cumulative) = (claim_.stage, claim_.contributorId, claim_.cumulative);
+        (bytes32 root, uint256 total, uint256 depth) =
+            MerkleSum.climb(MerkleSum.leafHash(id, cumulative), cumulative, claim_.index, claim_.proof);
+        _checkCommitment(state, stage, MerkleSum.commitment(root, total, depth));
     }
 
     function _checkCommitment(PoolState state, uint8 stage, bytes32 shown) private view {
@@ -128,40 +126,22 @@ abstract contract Claims is PoolBase {
         if (!state.previousValid() || shown != _commitments[1 - slot][stage]) revert InvalidProof(stage);
     }
 
-    /// One leaf of many: an empty leaf and an unbound id are passed over without any change.
-    function _payLeaf(PoolState state, uint8 stage, bytes32 id, uint128 cumulative)
-        private
-        returns (PoolState, uint256 amount)
-    {
-        if (cumulative == 0) return (state, 0);
-        address recipient = REGISTRY.payoutOf(id);
-        if (recipient == address(0)) return (state, 0);
-        (state, amount) = _settle(state, stage, id, cumulative);
-        if (amount != 0) _payClaim(stage, id, cumulative, recipient, amount);
-        return (state, amount);
-    }
-
-    /// Books, in storage and in the returned state, what a verified leaf is owed beyond what was paid; nothing if it was paid as much or more. The guard against
-    /// `unclaimed` holds even for a false ledger that nobody challenged: no claim reaches deposits, bonds or owed money.
-    function _settle(PoolState state, uint8 stage, bytes32 id, uint128 cumulative)
-        private
-        returns (PoolState, uint256 amount)
-    {
-        uint256 already = _claimed[stage][id];
-        if (cumulative <= already) return (state, 0);
-        amount = cumulative - already;
-        if (amount > state.unclaimed()) revert ExceedsUnclaimed(amount, state.unclaimed());
-        state = state.paid(amount);
-        _claimed[stage][id] = cumulative;
-        _store(state);
-        return (state, amount);
-    }
-
-    /// Pays a booked amount; what cannot be paid is kept as owed, so that nobody else is held up.
-    function _payClaim(uint8 stage, bytes32 id, uint128 cumulative, address recipient, uint256 amount) private {
+    /// Books and pays what a verified leaf is owed beyond what was paid: nothing if that was as much or more, or if the id is
+    /// unbound (recipient 0). What cannot be paid is kept as owed, so that nobody else is held up. The caller checks the
+    /// reserves once all is paid.
+    function _payLeaf(uint8 stage, bytes32 id, uint128 cumulative, address recipient) private returns (uint256 amount) {
+        if (recipient == address(0)) return 0;
+        Paid storage paid = _claimed[stage][id];
+        uint256 already = paid.cumulative;
+        if (cumulative <= already) return 0;
+        unchecked {
+            amount = cumulative - already; // of a larger one
+        }
+        paid.cumulative = cumulative;
         emit Claimed(stage, id, recipient, uint128(amount), cumulative);
-        if (_tryPay(recipient, amount)) return;
+        if (_tryPay(recipient, amount)) return amount;
         _owed[id] += amount;
+        _reserve(amount);
         emit Owed(id, amount);
     }
 

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ISettlementPool} from "../interfaces/ISettlementPool.sol";
 import {PoolBase} from "./PoolBase.sol";
 import {PoolState} from "./PoolState.sol";
@@ -35,7 +34,8 @@ abstract contract Deposits is PoolBase {
         }
         credited = TOKEN == address(0) ? amount : _pull(amount);
         if (credited == 0) revert NothingArrived();
-        _unallocated += SafeCast.toUint128(credited);
+        _reserve(credited);
+        _unallocated += uint128(credited); // part of what is reserved, which fits
         if (ABANDON_SECONDS != 0) {
             _deposited[msg.sender] += credited;
             _totalDeposited += credited;
@@ -50,11 +50,12 @@ abstract contract Deposits is PoolBase {
         uint256 part = _deposited[depositor];
         if (part == 0) revert NothingToRefund(depositor);
         // Whoever comes later gains the remainder; the last depositor takes all that is left, so nothing stays behind.
-        // Both factors fit 128 bits: _unallocated by type, the deposits because their sum once was unallocated.
+        // Both factors fit 128 bits: _unallocated by type, the deposits because each once was unallocated.
         amount = uint256(_unallocated) * part / _totalDeposited;
         _deposited[depositor] = 0;
         _totalDeposited -= part;
         _unallocated -= uint128(amount); // part <= _totalDeposited, so amount <= _unallocated
+        _release(amount);
         emit Refunded(depositor, amount);
         if (amount != 0) _pay(depositor, amount);
     }

@@ -17,10 +17,16 @@ import {PoolState} from "./PoolState.sol";
 abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
+    /// What an id was paid in a stage so far, at most 128 bits. A struct, so that its place is hashed once.
+    struct Paid {
+        uint256 cumulative;
+    }
+
     error InvalidTerms();
     error NotPending();
     error SettlementPending(uint64 number);
     error NotEnoughGas(uint256 left, uint256 needed);
+    error ReachesReserves(uint256 balance, uint256 reserved);
     error ZeroRecipient();
 
     uint256 internal constant MAX_STAGES = 5;
@@ -52,7 +58,8 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     /// previous one holds what is pending or was cancelled, and nothing can be claimed from it.
     bytes32[MAX_STAGES][2] internal _commitments;
     mapping(uint256 number => bool) internal _cancelled;
-    mapping(bytes32 contributorId => uint256)[MAX_STAGES] internal _claimed;
+    // slither-disable-next-line uninitialized-state (a mapping; written through a storage pointer)
+    mapping(bytes32 contributorId => Paid)[MAX_STAGES] internal _claimed;
     mapping(bytes32 contributorId => uint256) internal _owed;
     mapping(address receiver => uint256) internal _credits;
 
@@ -89,13 +96,45 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     /// reader; the next writer stores that.
     function _load() internal view returns (PoolState state) {
         state = _state;
-        if (state.pending() && state.openDemands() == 0 && block.timestamp >= state.activeAt()) {
+        if (_due(state)) state = state.activated(_pendingRevenue);
+    }
+
+    /// The same, stored if that changed it.
+    function _loadForClaim() internal returns (PoolState state) {
+        state = _state;
+        if (_due(state)) {
             state = state.activated(_pendingRevenue);
+            _state = state;
         }
     }
 
     function _store(PoolState state) internal {
         _state = state;
+    }
+
+    /// Books money of the pool's token that claims must not reach. Never between a `_load` and its `_store`.
+    function _reserve(uint256 amount) internal {
+        _state = _state.withReserved(amount);
+    }
+
+    /// Books reserved money that leaves now or can be claimed from now on. Never between a `_load` and its `_store`.
+    function _release(uint256 amount) internal {
+        _state = _state.released(amount);
+    }
+
+    /// Ends every call that has paid claims: what the pool really holds still covers all that is not theirs. So not even a
+    /// false ledger that nobody challenged reaches deposits, pending revenue, owed money, or bonds.
+    function _checkReserves() internal view {
+        (uint256 balance, uint256 reserved_) = (_balance(), _state.reserved());
+        if (balance < reserved_) revert ReachesReserves(balance, reserved_);
+    }
+
+    function _balance() internal view returns (uint256) {
+        return TOKEN == address(0) ? address(this).balance : IERC20(TOKEN).balanceOf(address(this));
+    }
+
+    function _due(PoolState state) private view returns (bool) {
+        return state.pending() && state.openDemands() == 0 && block.timestamp >= state.activeAt();
     }
 
     /// When the pending settlement was proposed.
@@ -125,15 +164,24 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
         else Address.sendValue(payable(recipient), amount);
     }
 
-    /// Sends ETH that is not the pool's token, or reverts.
-    function _sendEther(address recipient, uint256 amount) internal {
+    /// Takes in ETH of a bond, which claims of an ETH pool must not reach.
+    function _keepBond(uint256 amount) internal {
+        if (TOKEN == address(0)) _reserve(amount);
+    }
+
+    /// Sends ETH of a bond, or reverts.
+    function _returnBond(address recipient, uint256 amount) internal {
         if (recipient == address(0)) revert ZeroRecipient();
+        if (TOKEN == address(0)) _release(amount);
         Address.sendValue(payable(recipient), amount);
     }
 
     /// Sends ETH of a bond; what the receiver refuses is kept for it.
     function _sendBond(address receiver, uint256 amount) internal {
-        if (amount == 0 || _trySendEther(receiver, amount)) return;
+        if (amount == 0) return;
+        if (TOKEN == address(0)) _release(amount);
+        if (_trySendEther(receiver, amount)) return;
+        _keepBond(amount);
         _credits[receiver] += amount;
         emit CreditKept(receiver, amount);
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 /// @notice Everything that a claim has to know of a pool, in one storage word. Bits from the lowest:
-///         128 unclaimed       allocated by active settlements and not yet paid: no payment goes beyond it
+///         128 reserved        of the pool's token: everything that claims must not reach
 ///          32 activeAt        when the pending settlement becomes active
 ///          32 lastActiveAt    when the last active settlement did
 ///          32 number          of the latest settlement
@@ -19,13 +21,15 @@ type PoolState is uint256;
 using PoolStateLibrary for PoolState global;
 
 library PoolStateLibrary {
+    uint256 private constant RESERVED = type(uint128).max;
     uint256 private constant ACTIVE_AT = 128;
     uint256 private constant LAST_ACTIVE_AT = 160;
     uint256 private constant NUMBER = 192;
     uint256 private constant OPEN_DEMANDS = 224;
     uint256 private constant PENDING = 1 << 248;
     uint256 private constant DEMANDED = 1 << 249;
-    uint256 private constant ACTIVE_SLOT = 1 << 250;
+    uint256 private constant ACTIVE_SLOT_AT = 250;
+    uint256 private constant ACTIVE_SLOT = 1 << ACTIVE_SLOT_AT;
     uint256 private constant PREVIOUS_VALID = 1 << 251;
     uint256 private constant BOND_HELD = 1 << 252;
     uint256 private constant CLOSED = 1 << 253;
@@ -53,12 +57,12 @@ library PoolStateLibrary {
 
     /// 0 or 1; the other one is 1 - activeSlot.
     function activeSlot(PoolState state) internal pure returns (uint256) {
-        return _has(state, ACTIVE_SLOT) ? 1 : 0;
+        return (PoolState.unwrap(state) >> ACTIVE_SLOT_AT) & 1;
     }
 
     // The casts below cut the word to the field on purpose.
 
-    function unclaimed(PoolState state) internal pure returns (uint256) {
+    function reserved(PoolState state) internal pure returns (uint256) {
         return uint128(PoolState.unwrap(state));
     }
 
@@ -89,8 +93,7 @@ library PoolStateLibrary {
     function activated(PoolState state, uint256 revenue) internal pure returns (PoolState) {
         state = _put(state, LAST_ACTIVE_AT, type(uint32).max, state.activeAt());
         state = _set(_clear(state, PENDING | DEMANDED), PREVIOUS_VALID);
-        // propose has made sure that the sum fits 128 bits.
-        return PoolState.wrap((PoolState.unwrap(state) ^ ACTIVE_SLOT) + revenue);
+        return PoolState.wrap(PoolState.unwrap(state) ^ ACTIVE_SLOT).released(revenue);
     }
 
     /// The pending settlement, gone. Neither it nor what it has overwritten can be claimed.
@@ -98,9 +101,13 @@ library PoolStateLibrary {
         return _clear(_put(state, OPEN_DEMANDS, type(uint24).max, 0), PENDING | DEMANDED);
     }
 
-    function paid(PoolState state, uint256 amount) internal pure returns (PoolState) {
-        // Only after amount <= unclaimed, so nothing is borrowed from the other fields.
-        return PoolState.wrap(PoolState.unwrap(state) - amount);
+    function withReserved(PoolState state, uint256 amount) internal pure returns (PoolState) {
+        return PoolState.wrap((PoolState.unwrap(state) & ~RESERVED) | SafeCast.toUint128(state.reserved() + amount));
+    }
+
+    /// Reverts where more is released than was reserved, which would be a fault of the books.
+    function released(PoolState state, uint256 amount) internal pure returns (PoolState) {
+        return PoolState.wrap((PoolState.unwrap(state) & ~RESERVED) | (state.reserved() - amount));
     }
 
     function withDemand(PoolState state, uint32 activeAt_) internal pure returns (PoolState) {

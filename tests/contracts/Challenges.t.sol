@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Vm} from "forge-std/Vm.sol";
 import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
 import {Challenges} from "../../contracts/pool/Challenges.sol";
 import {PoolBase} from "../../contracts/pool/PoolBase.sol";
@@ -170,7 +171,7 @@ contract ChallengesTest is PoolTest {
         _post(_before(), stages);
         uint256 before = auditor.balance;
         _demand(0, 6);
-        skip(PERIOD + PERIOD / 2 - 1);
+        skip(PERIOD / 4 - 1);
         vm.expectRevert(abi.encodeWithSelector(Challenges.StillAnswerable.selector, block.timestamp + 1));
         pool.cancelUnanswered(0, 6);
         skip(1);
@@ -193,12 +194,13 @@ contract ChallengesTest is PoolTest {
     function test_honest_answer_takes_the_demand_bond_and_delays_by_one_period() public {
         _post();
         uint256 start = vm.getBlockTimestamp(); // via IR, block.timestamp would be read again after the warp
-        _demand(0, 6);
-        skip(PERIOD - 1);
-        _demand(1, 7); // an empty leaf
         uint256 before = operator.balance;
-        skip(PERIOD / 2);
+        _demand(0, 6);
+        skip(PERIOD / 4 - 1);
         _answer(0, 6);
+        vm.warp(start + PERIOD - 1);
+        _demand(1, 7); // an empty leaf
+        skip(PERIOD / 4 - 1);
         _answer(1, 7);
         assertEq(operator.balance, before + 2 * DEMAND_BOND);
         assertEq(address(pool).balance, BOND);
@@ -243,9 +245,38 @@ contract ChallengesTest is PoolTest {
         vm.expectRevert(abi.encodeWithSelector(Challenges.DemandPeriodOver.selector, block.timestamp));
         vm.prank(auditor);
         pool.demand{value: DEMAND_BOND}(updates, 0, 5);
-        skip(PERIOD / 2);
+        vm.expectRevert(abi.encodeWithSelector(Challenges.NoSuchDemand.selector, 2, 0, 6));
+        this.answer(0, 6);
+    }
+
+    function test_each_demand_has_a_quarter_of_a_period_for_its_answer() public {
+        _post();
+        _demand(0, 6);
+        skip(PERIOD / 4 - 1);
+        _demand(0, 5);
+        skip(1);
         vm.expectRevert(abi.encodeWithSelector(Challenges.TooLateToAnswer.selector, block.timestamp));
         this.answer(0, 6);
+        _answer(0, 5);
+        uint256 before = auditor.balance + DEMAND_BOND; // of leaf 6; that of leaf 5 is the operator's
+        vm.prank(outsider);
+        pool.cancelUnanswered(0, 6);
+        _assertSlashed(before);
+    }
+
+    function test_an_answer_is_shown_in_the_log() public {
+        _post();
+        _demand(0, 6);
+        vm.recordLogs();
+        _answer(0, 6);
+        Vm.Log memory log = vm.getRecordedLogs()[0];
+        assertEq(log.topics[0], ISettlementPool.Answered.selector);
+        (uint8 stage, uint32 index,, LeafProof memory afterwards, WeightProof memory weight) =
+            abi.decode(log.data, (uint8, uint32, LeafProof, LeafProof, WeightProof));
+        assertEq(stage, 0);
+        assertEq(index, 6);
+        assertEq(abi.encode(afterwards), abi.encode(_leaf(latest, 0, 6)));
+        assertEq(weight.weight, books[2][0].weights[6]);
     }
 
     function test_demand_bonds_go_back_after_another_cancellation() public {

@@ -125,7 +125,7 @@ contract ClaimsTest is PoolTest {
         assertEq(pool.claimMany(claims), 0);
     }
 
-    function test_claim_of_a_false_ledger_never_reaches_deposits() public {
+    function test_attack_a_leaf_beyond_the_total_proves_nothing() public {
         // Nobody watched: a false ledger promises the revenue of the stage twice, by its leaf and its sibling.
         _settle(4);
         _deposit(5 * REVENUE);
@@ -137,6 +137,64 @@ contract ClaimsTest is PoolTest {
         vm.expectRevert(); // the total it shows is not the committed one
         pool.claim(claim);
         assertEq(pool.unallocated(), 4 * REVENUE);
+    }
+
+    /// Everybody was paid, then a false ledger of the right total gives all of a stage, what was paid to others included, to one
+    /// leaf. Nobody challenges. Its claim is worth more than is unclaimed, and there are deposits in the pool.
+    function test_attack_a_false_ledger_of_the_right_total_reaches_no_deposits() public {
+        _settle(4);
+        for (uint8 s = 0; s < STAGES; ++s) {
+            pool.claimRange(_range(s, 0, 4));
+        }
+        _deposit(5 * REVENUE);
+        _prepare(0);
+        uint128 total = 0;
+        for (uint256 i = 0; i < 4; ++i) {
+            total += books[2][0].cumulatives[i];
+            books[2][0].cumulatives[i] = 0;
+        }
+        books[2][0].cumulatives[2] = total;
+        _post();
+        skip(PERIOD);
+        pool.claimRange(_range(1, 0, 4));
+        pool.claimRange(_range(2, 0, 4));
+        Claim memory lie = _claim(0, 2);
+        uint256 amount = lie.cumulative - pool.claimed(0, lie.contributorId);
+        assertGt(amount, pool.unclaimed());
+        assertEq(pool.reserved(), 4 * REVENUE);
+        bytes memory error = abi.encodeWithSelector(
+            PoolBase.ReachesReserves.selector, 4 * REVENUE + pool.unclaimed() - amount, 4 * REVENUE
+        );
+        Claim[] memory batch = new Claim[](1);
+        batch[0] = lie;
+        RangeClaim memory range = _range(0, 0, 4);
+        vm.expectRevert(error);
+        pool.claim(lie);
+        vm.expectRevert(error);
+        pool.claimMany(batch);
+        vm.expectRevert(error);
+        pool.claimRange(range);
+        vm.prank(_account(lie.contributorId));
+        vm.expectRevert(error);
+        pool.claimTo(batch, outsider, 0, "");
+        // Nor by a refusal: what would be owed is reserved as well.
+        vm.mockCallRevert(address(token), abi.encodeWithSelector(token.transfer.selector), "");
+        vm.expectRevert();
+        pool.claim(lie);
+        vm.clearMockedCalls();
+        assertEq(token.balanceOf(address(pool)), 4 * REVENUE + pool.unclaimed());
+    }
+
+    function test_what_was_sent_without_deposit_is_nobodys_and_changes_no_reserve() public {
+        _settle(4);
+        token.mint(address(pool), 77);
+        assertEq(pool.unclaimed(), REVENUE + 77);
+        assertEq(pool.reserved(), 0);
+        for (uint8 s = 0; s < STAGES; ++s) {
+            pool.claimRange(_range(s, 0, 4));
+        }
+        assertEq(token.balanceOf(address(pool)), 77);
+        assertEq(pool.unclaimed(), 77);
     }
 
     function test_claimTo_by_the_holder_and_by_signature() public {

@@ -94,10 +94,11 @@ contract CoverageTest is PoolTest {
     function test_demandOf_tells_who_and_whether_it_is_open() public {
         _propose(2);
         _demand(1, 0);
-        (address by, bool open) = pool.demandOf(1, 1, 0);
+        (address by, bool open, uint64 answerUntil) = pool.demandOf(1, 1, 0);
+        assertGt(answerUntil, block.timestamp);
         assertEq(by, auditor);
         assertTrue(open);
-        (by, open) = pool.demandOf(1, 1, 1);
+        (by, open,) = pool.demandOf(1, 1, 1);
         assertEq(by, address(0));
         assertFalse(open);
     }

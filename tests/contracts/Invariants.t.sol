@@ -225,6 +225,7 @@ contract InvariantsTest is PoolTest {
     function invariant_every_unit_is_accounted_for() public view {
         uint256 held = pool.unallocated() + pool.pendingRevenue() + pool.unclaimed() + handler.sumOwed();
         assertEq(handler.tokenBalance(), held);
+        assertEq(pool.reserved(), pool.unallocated() + pool.pendingRevenue() + handler.sumOwed());
         uint256 gone = handler.ghostPaid() + handler.ghostRefunded();
         assertEq(handler.ghostDeposited(), pool.unallocated() + pool.pendingRevenue() + pool.unclaimed() + gone);
     }

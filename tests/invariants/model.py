@@ -14,7 +14,6 @@ from functools import cached_property
 
 from ame.arithmetic import stage_amounts, telescoping_split
 from ame.encoding import keccak
-from ame.errors import SignalError
 from ame.execution.ledger import StageLedger
 from ame.execution.merkle_sum import SumTree
 from ame.records import MAX_AMOUNT, LedgerCommitment, Terms
@@ -110,9 +109,10 @@ class Settlement:
 
 @dataclass
 class Demand:
-    """Who demanded a leaf, and whether the demand is open."""
+    """Who demanded a leaf, until when it can be answered, and whether the demand is open."""
 
     by: str
+    answer_until: int
     open: bool = True
 
 
@@ -240,8 +240,9 @@ class PoolModel:
             raise Reverted("PoolClosed")
         if amount == 0:
             raise Reverted("NothingArrived")
-        if books.unallocated + amount >= UINT128:
-            raise Reverted("Panic")
+        token, ether = self.reserves()
+        if token - books.unclaimed + (ether if self.is_ether else 0) + amount >= UINT128:
+            raise Reverted("SafeCastOverflowedUintDowncast")
         books.money[sender] -= amount
         books.money[self.address] += amount
         books.unallocated += amount
@@ -294,12 +295,7 @@ class PoolModel:
         revenue = table[-1]
         if revenue > books.unallocated:
             raise Reverted("ExceedsUnallocated")
-        if books.unclaimed + revenue >= UINT128:
-            raise Reverted("SafeCastOverflowedUintDowncast")
-        try:
-            amounts = stage_amounts(table)
-        except SignalError:
-            raise Reverted("NothingPositive") from None
+        amounts = stage_amounts(table)
         for stage, active, shown, amount in zip(
             stages, books.active_commitments, before, amounts, strict=True
         ):
@@ -425,11 +421,8 @@ class PoolModel:
         if key in self.books.demands:
             raise Reverted("AlreadyDemanded")
         self._take(sender, value)
-        self.books.demands[key] = Demand(sender)
+        self.books.demands[key] = Demand(sender, self.now + -(-period // 4))
         self.books.demanded, self.books.active_at = True, posted.proposed_at + 2 * period
-
-    def _answer_until(self) -> int:
-        return self._pending().proposed_at + self.terms.challenge_seconds + self.terms.challenge_seconds // 2
 
     def _open_demand(self, number: int, stage: int, index: int) -> Demand:
         demand = self.books.demands.get((number, stage, index))
@@ -439,18 +432,20 @@ class PoolModel:
 
     def answer(self, sender: str, stage: int, index: int) -> None:
         """With the leaf."""
-        if self.now >= self._answer_until():
+        self._pending()
+        demand = self._open_demand(self.books.number, stage, index)
+        if self.now >= demand.answer_until:
             raise Reverted("TooLateToAnswer")
         if not self._shown(stage, index):
             raise Reverted("TransitionIsWrong")
-        self._open_demand(self.books.number, stage, index).open = False
+        demand.open = False
         self._send_bond(sender, self.terms.demand_bond_wei)
 
     def cancel_unanswered(self, stage: int, index: int) -> None:
         """After the time to answer."""
         self._pending()
         demand = self._open_demand(self.books.number, stage, index)
-        if self.now < self._answer_until():
+        if self.now < demand.answer_until:
             raise Reverted("StillAnswerable")
         demand.open = False
         self._slash(demand.by)
@@ -476,7 +471,7 @@ class PoolModel:
         if amount <= 0:
             return 0
         if amount > self.books.unclaimed:
-            raise Reverted("ExceedsUnclaimed")
+            raise Reverted("ReachesReserves")
         self.books.unclaimed -= amount
         self.books.claimed[stage, one] = cumulative
         return amount

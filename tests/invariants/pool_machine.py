@@ -192,6 +192,7 @@ class PoolMachine(RuleBasedStateMachine):
         when = books.active_at if books.pending else books.last_active_at
         assert pool.read("status") == (books.number, status, when, active[-1] if active else 0)
         token, ether = self.model.reserves()
+        assert pool.read("reserved") == token - books.unclaimed + (ether if self.ether else 0)
         assert self.balance(self.pool.address) == token + (ether if self.ether else 0)
         assert self.chain.evm.get_balance(self.pool.address) == ether + (token if self.ether else 0)
         for person in self.people:
