@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ame.audit import chain_checks, file_checks, ledger_checks, number_checks
+from ame.audit import chain_checks, file_checks, ledger_checks, number_checks, rights_check
 from ame.audit.case import Case, run
 from ame.audit.facts import ChainFacts
 from ame.audit.figures import figures_of
@@ -33,6 +33,7 @@ CHECKS: Mapping[str, Test] = {
     "table": number_checks.table,
     "shapley": number_checks.shapley,
     "shares": number_checks.shares,
+    "rights": rights_check.rights,
     "allocation": number_checks.allocation,
     "names": file_checks.names,
     "weights": ledger_checks.weights,

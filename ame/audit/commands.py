@@ -73,6 +73,7 @@ def _facts(
 ) -> Any:
     from ame.audit.gather import gather_facts
     from ame.audit.reading import read_files
+    from ame.audit.rights_check import with_rights
     from ame.errors import AmeError, ChainError
     from ame.execution.chain import connect
 
@@ -82,7 +83,8 @@ def _facts(
         return None  # the audit says what is wrong with the manifest
     try:
         with connect(network) as chain:
-            return gather_facts(chain, address, first_block=first_block, store=events, on_progress=bar.blocks)
+            facts = gather_facts(chain, address, first_block=first_block, store=events, on_progress=bar.blocks)
+            return with_rights(facts, chain, folder)
     except ChainError as error:
         raise CannotTell(str(error)) from error
 

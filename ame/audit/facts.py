@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ame.mapping.registration import RegistryFacts
 from ame.records import Terms
 
 PENDING, ACTIVE, CANCELLED = "pending", "active", "cancelled"
@@ -43,7 +44,8 @@ class ChainFacts:
     """Everything an audit asks a chain, as of `block`; events since the pool's creation, in their order.
 
     `balance` is the pool's holding of its token, `ether` of the chain's coin. `complete` is False where events
-    before `first_block` were not read. `builds`: runtime code of the shipped contracts, by name.
+    before `first_block` were not read. `builds`: runtime code of the shipped contracts, by name. `rights`: what the
+    RightsRegistry says as of the block that a bundle's rights name, where it was read.
     """
 
     chain_id: int
@@ -60,6 +62,7 @@ class ChainFacts:
     first_block: int = 0
     complete: bool = True
     builds: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    rights: RegistryFacts | None = None
 
     def named(self, name: str) -> Iterator[PoolEvent]:
         """All events of one name."""

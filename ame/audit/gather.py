@@ -32,7 +32,7 @@ REORGANISED = (
 
 def gather_facts(chain: Chain, pool: str, **options: Any) -> ChainFacts:
     """As `gather`, through an open connection and with the shipped builds."""
-    artifacts = {name: artifact(name) for name in ("SettlementPool", "ContributorRegistry")}
+    artifacts = {name: artifact(name) for name in ("SettlementPool", "ContributorRegistry", "RightsRegistry")}
     return gather(chain.rpc, pool, artifacts, **options)
 
 

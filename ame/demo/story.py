@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,11 @@ from ame.errors import InputError, InternalError
 from ame.execution.chain import Chain, create_pool, deposit, propose, sign, terms_of
 from ame.execution.ledger import StageLedger
 from ame.execution.settlement import Books
-from ame.mapping.rights import Rights, parse_rights
+from ame.mapping.importing import to_text
+from ame.mapping.publishing import publish, read_standings
+from ame.mapping.registration import document_as_of
+from ame.mapping.rights import AsOf, Rights, moment_of, parse_rights
+from ame.mapping.strict_yaml import parse
 from ame.pipeline import Epoch, settle
 from ame.records import Claim, Measurement, Terms, UsageRecord
 
@@ -78,6 +83,7 @@ class World:
     registry: Any
     factory: Any
     pools: list[PoolStory] = field(default_factory=list)
+    rights: Any = None  # the RightsRegistry
 
     def person(self, number: int) -> Any:
         """Development account `number`, with gas money."""
@@ -151,7 +157,7 @@ def next_epoch(
     measurements: Mapping[str, Measurement],
     rights: bytes,
 ) -> Bundle:
-    """Attribution, mapping and ledger of one epoch. Rights are taken as of the epoch's last sale."""
+    """Attribution, mapping and ledger of one epoch, with the rights as of the block that they were read at."""
     return settle(
         Epoch(
             chain_id=world.chain.id,
@@ -162,7 +168,7 @@ def next_epoch(
             measurements=measurements,
             usage=tuple(usage),
             rights=rights,
-            at=max(record.time for record in usage),
+            at=moment_of(parse_rights(rights.decode()), max(record.time for record in usage)),
             ledgers=story.ledgers,
             previous=evidence_of(story.folders[-1]).hex() if story.folders else None,
         )
@@ -324,6 +330,19 @@ def read_all(inputs: Inputs, story: PoolStory, epoch: int) -> list[UsageRecord]:
     if story.token.address != ZERO_ADDRESS:
         return records
     return [replace(record, amount=record.amount * 10**8) for record in records]
+
+
+def publish_rights(world: World, rights: bytes) -> bytes:
+    """Register every asset of a rights file; gives the file with its holders as of the block of the last one."""
+    chain, file = world.chain, parse_rights(rights.decode())
+    at = datetime.fromtimestamp(chain.now, UTC)
+    registry = world.rights.address
+    for _ in publish(chain, registry, file, at, world.operator):
+        pass
+    as_of = AsOf(chain.id, registry, chain.block)
+    standings = read_standings(chain, registry, file, as_of.block)
+    document = document_as_of(parse(rights.decode(), "rights.yaml"), file, standings, as_of)
+    return to_text(document).encode()
 
 
 def rights_of(inputs: Inputs) -> tuple[bytes, Rights]:

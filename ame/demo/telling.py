@@ -20,7 +20,7 @@ from ame.encoding import ZERO_ADDRESS
 from ame.errors import ChainError, InternalError
 from ame.execution.chain import Chain, Deployments, propose
 from ame.execution.commands import as_date
-from ame.mapping.rights import Rights
+from ame.mapping.rights import Rights, parse_rights
 from ame.records import Measurement
 
 DEPLOYMENTS = Path("deployments")
@@ -47,7 +47,8 @@ def tell(chain: Chain, example: str, output: Path) -> Told:
     inputs = story.load_inputs(example, output / "usage")
     measurements = _measure(console, inputs, output)
     world = _open(console, chain, len(next(iter(measurements.values())).stages))
-    rights_bytes, rights = story.rights_of(inputs)
+    rights_bytes, _ = story.rights_of(inputs)
+    rights_bytes, rights = _publish(console, world, rights_bytes)
     told = Told(inputs, measurements, world, rights, [], [])
     for epoch in range(2):
         _settle(console, told, epoch, rights_bytes, output / "bundles")
@@ -92,15 +93,17 @@ def _open(console: Console, chain: Chain, stages: int) -> World:
         )
         deployments.addresses.clear()
     operator = chain.account("TEST::0")
-    contracts = {}
-    for name in ("ContributorRegistry", "PoolFactory"):
+    contracts: dict[str, Any] = {}
+    for name in ("ContributorRegistry", "PoolFactory", "RightsRegistry"):
+        arguments = [contracts["ContributorRegistry"].address] if name == "RightsRegistry" else []
         if remembers and name in deployments.addresses:
             contracts[name] = deployments.find(name)
         else:
-            contracts[name] = chain.deploy(name, sender=operator)
+            contracts[name] = chain.deploy(name, *arguments, sender=operator)
             if remembers:
                 deployments.remember(name, contracts[name].address)
     world = World(chain, contracts["ContributorRegistry"], contracts["PoolFactory"])
+    world.rights = contracts["RightsRegistry"]
     story.open_pools(world, stages)
     table = Table("contract", "address")
     for name, contract in contracts.items():
@@ -111,6 +114,18 @@ def _open(console: Console, chain: Chain, stages: int) -> World:
             deployments.remember(f"pool/{pool.name}", pool.contract.address)
     console.print(table)
     return world
+
+
+def _publish(console: Console, world: World, rights: bytes) -> tuple[bytes, Rights]:
+    """The rights go to the chain, and are read back as of a block: what every settlement uses."""
+    rights = story.publish_rights(world, rights)
+    read = parse_rights(rights.decode())
+    if read.as_of is None:
+        raise InternalError("the rights were not read as of a block")
+    console.print(
+        f"{len(read.assets)} assets are in the RightsRegistry; settlements use the rights as of block {read.as_of.block}."
+    )
+    return rights, read
 
 
 def _settle(console: Console, told: Told, epoch: int, rights: bytes, folder: Path) -> None:
@@ -236,11 +251,13 @@ def _books(console: Console, told: Told) -> None:
 def _audit(console: Console, told: Told) -> None:
     from ame.audit.audit import audit
     from ame.audit.gather import gather_facts
+    from ame.audit.rights_check import with_rights
 
     console.rule("7. The auditor re-derives everything from the chain and the bundles")
     table = Table("pool", "settlement", "checks", "verdict")
     for pool in told.world.pools:
-        facts = gather_facts(told.world.chain, pool.contract.address)
+        chain = told.world.chain
+        facts = with_rights(gather_facts(chain, pool.contract.address), chain, pool.folders[-1])
         for number in range(1, len(pool.folders) + 1):
             report = audit(pool.folders[:number], facts)
             told.verdicts.append(

@@ -193,12 +193,12 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
     from ame.execution.chain import connect, terms_of
     from ame.execution.ledger import StageLedger
     from ame.execution.settings import read_settings
-    from ame.mapping.rights import load_rights
+    from ame.mapping.rights import load_rights, moment_of
     from ame.pipeline import Epoch
     from ame.pipeline import settle as settle_epoch
 
     settings = read_settings(config)
-    load_rights(settings.rights)  # its mistakes should not wait for the measurement
+    rights = load_rights(settings.rights)  # its mistakes should not wait for the measurement
     records = read_usage(usage, settings.pipelines)
     with connect(network) as chain:
         contract = find_pool(chain, settings.pool)
@@ -229,7 +229,7 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
             measurements=measurements,
             usage=tuple(records),
             rights=settings.rights.read_bytes(),
-            at=max(record.time for record in records),
+            at=moment_of(rights, max(record.time for record in records)),
             ledgers=before.books.ledgers if before else [StageLedger()] * terms.stage_count,
             previous=evidence_of(previous).hex() if previous else None,
         )
@@ -239,6 +239,8 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
         click.echo(f"{stage:<16} {token.text(amount)}")
     revenue = bundle.settlement.table[-1]
     click.echo(f"{'sum':<16} {token.text(revenue)}, in base units {revenue}")
+    if rights.as_of is not None:
+        click.echo(f"rights as of block {rights.as_of.block} of RightsRegistry {rights.as_of.registry}")
     click.echo(f"evidence {evidence.hex()}")
 
 

@@ -1,4 +1,4 @@
-"""`ame rights`: hash, import, check, show; publish, read and vouch on a chain."""
+"""`ame rights`: hash, import, check, show, prov; publish, read and vouch on a chain."""
 
 from __future__ import annotations
 
@@ -160,10 +160,12 @@ def publish_command(path: Path, network: str, registry: str, account: str, conte
 @_NETWORK
 @_REGISTRY
 @click.option("--block", type=click.IntRange(0), help="As of this block; default the latest.")
-@click.option("--from-block", default=0, type=click.IntRange(0), help="Where the registry's events start.")
+@click.option(
+    "--from-block", type=click.IntRange(0), help="Where the registry's events start; default: found."
+)
 @click.option("-o", "--output", type=_PATH, help="Rights file to write; default: print it.")
 def read_command(
-    path: Path, network: str, registry: str, block: int | None, from_block: int, output: Path | None
+    path: Path, network: str, registry: str, block: int | None, from_block: int | None, output: Path | None
 ) -> None:
     """The rights file with its holders as the RightsRegistry says at a block: the same for everybody who asks."""
     from ame.execution.chain import connect
@@ -185,6 +187,23 @@ def read_command(
     else:
         output.write_text(found, encoding="utf-8")
         click.echo(f"{output}: {len(standings)} assets as of block {as_of.block}", err=True)
+
+
+@rights.command("prov")
+@click.argument("folder", metavar="BUNDLE", type=_PATH)
+@click.option("-o", "--output", type=_PATH, help="File to write; default: print it.")
+def prov_command(folder: Path, output: Path | None) -> None:
+    """Lineage and payments of a bundle as PROV-JSON (W3C)."""
+    from ame.bundle import evidence_of, read_bundle
+    from ame.mapping.prov import bundle_to_prov
+
+    document = bundle_to_prov(read_bundle(folder), evidence_of(folder))
+    text = json.dumps(document, indent=1, ensure_ascii=True) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"{output}: {len(document['entity'])} entities, {len(document['agent'])} agents", err=True)
 
 
 @rights.command("vouch")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ame.encoding import to_hex
-from ame.errors import ChainError
+from ame.encoding import ZERO_ADDRESS, to_hex
+from ame.errors import AmeError, ChainError
 from ame.mapping import registration
-from ame.mapping.registration import Part, RegisteredAsset, Standing
+from ame.mapping.registration import Part, RegisteredAsset, RegistryFacts, Standing
 from ame.mapping.rights import Asset, Rights
 
 if TYPE_CHECKING:
@@ -59,18 +59,45 @@ def publish(
         yield Published(name, ids[name], "registered")
 
 
+def read_published(chain: Chain, rights: Rights) -> RegistryFacts | None:
+    """What the registry that a rights file names says as of the block that it names; None where it names none.
+
+    ChainError where the chain is another one, or the node does not know that block.
+    """
+    as_of = rights.as_of
+    if as_of is None:
+        return None
+    if as_of.chain_id != chain.id:
+        raise ChainError(f"expected chain {as_of.chain_id}, whose rights {rights.file} names, got {chain.id}")
+    web3 = chain.provider.web3
+    code = bytes(web3.eth.get_code(as_of.registry, block_identifier=as_of.block))
+    if not code:
+        return RegistryFacts(as_of, code, ZERO_ADDRESS, {})
+    contract = web3.eth.contract(address=as_of.registry, abi=_abi())
+    try:
+        contributors = str(contract.functions.CONTRIBUTORS().call(block_identifier=as_of.block))
+        standings = read_standings(chain, as_of.registry, rights, as_of.block)
+    except AmeError as error:
+        return RegistryFacts(as_of, code, ZERO_ADDRESS, {}, error)
+    except Exception as error:  # a contract that only pretends to be a registry answers anything
+        return RegistryFacts(as_of, code, ZERO_ADDRESS, {}, ChainError(f"{type(error).__name__}: {error}"))
+    return RegistryFacts(as_of, code, contributors, standings)
+
+
 def read_standings(
-    chain: Chain, registry: str, rights: Rights, block: int, first_block: int = 0
+    chain: Chain, registry: str, rights: Rights, block: int, first_block: int | None = None
 ) -> dict[str, Standing]:
     """What the registry said at a block of the assets in a rights file. Assets that it did not know are
     left out.
 
-    Every split is checked against the hash that the registry stores; ChainError if a node tells another
-    story.
+    first_block: where its events start; by default found by asking when its code appeared. Every split is
+    checked against the hash that the registry stores; ChainError if a node tells another story.
     """
     chain.at("RightsRegistry", registry)
     web3 = chain.provider.web3
     contract = web3.eth.contract(address=registry, abi=_abi())
+    if first_block is None:
+        first_block = _first_block(web3, registry, block)
     latest: dict[bytes, tuple[RegisteredAsset, int]] = {}
     for event, found in _events(contract, first_block, block):
         latest[bytes(event["args"]["assetId"])] = (found, event["blockNumber"])
@@ -112,6 +139,21 @@ def _check_terms(rights: Rights, asset: Asset, found: RegisteredAsset) -> None:
     expected = registration.to_terms(asset)
     if (found.stage_hash, found.license_hash) != expected:
         raise rights.asset_error(asset.id, "is registered with another stage or licence than the file says")
+
+
+def _first_block(web3: Any, address: str, last: int) -> int:
+    """The first block in which the address has code, by bisection; 0 where the node keeps no old state."""
+    low, high = 0, last
+    try:
+        while low < high:
+            middle = (low + high) // 2
+            if web3.eth.get_code(address, block_identifier=middle):
+                high = middle
+            else:
+                low = middle + 1
+    except Exception:
+        return 0
+    return low
 
 
 def _events(contract: Any, first: int, last: int) -> Iterator[tuple[Any, RegisteredAsset]]:

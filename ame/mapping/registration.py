@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from eth_abi.abi import encode
 
 from ame.encoding import account_id, keccak
-from ame.errors import InputError
+from ame.errors import AmeError, InputError
 from ame.mapping.names import name_of_id
 from ame.mapping.rights import WHOLE_PPM, AsOf, Asset, Rights, holdings_at
 
@@ -44,6 +44,19 @@ class Standing(NamedTuple):
     split: tuple[Part, ...] | None
     escrow_id: bytes
     since: datetime
+
+
+class RegistryFacts(NamedTuple):
+    """What the chain says of a RightsRegistry as of a block, for the assets of one rights file.
+
+    `contributors`: the ContributorRegistry whose holders pass on parts. `problem`: why standings could not be read.
+    """
+
+    as_of: AsOf
+    code: bytes
+    contributors: str
+    standings: Mapping[str, Standing]
+    problem: AmeError | None = None
 
 
 def asset_hash(asset: RegisteredAsset) -> bytes:

@@ -39,7 +39,8 @@ def parse(text: str) -> Any:
     """
     root: dict[str, Any] = {}
     stack: list[tuple[int, Any]] = []
-    level_now, container = 0, root
+    level_now: int = 0
+    container: Any = root
     waiting: str | None = None  # the key of `container` whose value is on the next lines
     seen: dict[str, _Line] = {}  # most lines of a long file are the same as another
     remembered = seen.get

@@ -7,6 +7,7 @@ unknown, doubled or does not add up is refused with file, line and field.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from ame.errors import FileError, InputError
@@ -51,6 +52,7 @@ __all__ = [
     "holders_of",
     "holdings_at",
     "load_rights",
+    "moment_of",
     "parse_rights",
     "read_rights",
     "to_time",
@@ -98,6 +100,16 @@ def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
         FileError(f"asset {asset}: {message}", file=file, line=lines[path], field=field_name(path))
         for path, (asset, message, _) in zip(paths, problems, strict=True)
     ]
+
+
+def moment_of(rights: Rights, last_sale: datetime) -> datetime:
+    """As of when an epoch's holders are taken: its last sale. Rights as of a block are those of that block,
+    even if they were registered after the sale.
+    """
+    if rights.as_of is None:
+        return last_sale
+    starts = (holding.start for asset in rights.assets.values() for holding in asset.holdings)
+    return max([last_sale, *starts])
 
 
 def _lineage_problems(rights: Rights) -> Iterator[tuple[str, str, FieldPath]]:

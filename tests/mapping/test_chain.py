@@ -1,19 +1,15 @@
-"""Names bound by a real Safe, and a rights file published, traded, contested and read back as of a block."""
+"""A rights file published, traded, contested and read back as of a block."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
 
-from ame.encoding import account_id, keccak, named_id, typed_data
+from ame.encoding import account_id, typed_data
 from ame.errors import ChainError, InputError
-from ame.execution.chain import Chain, connect, sign
+from ame.execution.chain import Chain, sign
 from ame.mapping import registration, strict_yaml
 from ame.mapping.allocate import allocate
 from ame.mapping.importing import to_text
@@ -23,114 +19,8 @@ from ame.mapping.rights import AsOf, Rights, parse_rights
 from tests.mapping import HEAD, asset, shares_of, text_of
 
 pytestmark = pytest.mark.chain
-SAFE = Path(__file__).parents[2] / "node_modules/@safe-global/safe-contracts/build/artifacts/contracts"
 OPERATOR, ALICE, BOB, RIVAL = (f"TEST::{n}" for n in range(4))
-OWNERS = sorted(
-    (Account.from_key(bytes([n]) * 32) for n in (1, 2, 3)), key=lambda owner: int(owner.address, 16)
-)
 YEAR_3000 = 32_503_680_000
-
-
-@pytest.fixture(scope="module")
-def chain() -> Iterator[Chain]:
-    with connect() as opened:
-        yield opened
-
-
-@pytest.fixture
-def contributors(chain: Chain) -> Any:
-    return chain.deploy("ContributorRegistry", sender=chain.account(OPERATOR))
-
-
-@pytest.fixture
-def registry(chain: Chain, contributors: Any) -> Any:
-    return chain.deploy("RightsRegistry", contributors.address, sender=chain.account(OPERATOR))
-
-
-class Safe:
-    """A Safe of @safe-global/safe-contracts in which two of three owners decide."""
-
-    def __init__(self, chain: Chain) -> None:
-        self.web3 = chain.provider.web3
-        singleton, handler = (
-            self.deploy("Safe.sol/Safe"),
-            self.deploy("handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler"),
-        )
-        factory = self.deploy("proxies/SafeProxyFactory.sol/SafeProxyFactory")
-        nobody = "0x" + "00" * 20
-        owners = [owner.address for owner in OWNERS]
-        setup = singleton.encode_abi("setup", [owners, 2, nobody, b"", handler.address, nobody, 0, nobody])
-        create = factory.functions.createProxyWithNonce(singleton.address, setup, 7)
-        self.address = create.call()
-        self.mine(create.transact({"from": self.web3.eth.accounts[0]}))
-        self.handler = self.web3.eth.contract(address=self.address, abi=handler.abi)
-
-    def deploy(self, name: str) -> Any:
-        build = json.loads((SAFE / f"{name}.json").read_text())
-        contract = self.web3.eth.contract(abi=build["abi"], bytecode=build["bytecode"])
-        receipt = self.mine(contract.constructor().transact({"from": self.web3.eth.accounts[0]}))
-        return self.web3.eth.contract(address=receipt["contractAddress"], abi=build["abi"])
-
-    def mine(self, transaction: Any) -> Any:
-        receipt = self.web3.eth.wait_for_transaction_receipt(transaction)
-        assert receipt["status"] == 1
-        return receipt
-
-    def sign(self, message: dict[str, Any], owners: list[Any]) -> bytes:
-        """ERC-1271: the owners sign the Safe's own message about the digest."""
-        from eth_account.messages import encode_typed_data
-
-        signable = encode_typed_data(full_message=message)
-        digest = keccak(b"\x19\x01" + signable.header + signable.body)
-        of_safe = self.handler.functions.getMessageHash(digest).call()
-        return b"".join(bytes(owner.unsafe_sign_hash(of_safe).signature) for owner in owners)
-
-
-def bind_by(chain: Chain, contributors: Any, safe: Safe, owners: list[Any], name: str) -> Any:
-    registrar, hashed = chain.account(OPERATOR), keccak(name.encode())
-    vouch = typed_data(
-        "AME ContributorRegistry",
-        chain.id,
-        contributors.address,
-        "Vouch",
-        externalIdHash=hashed,
-        holder=safe.address,
-        recoverySeconds=0,
-        deadline=YEAR_3000,
-    )
-    bind = typed_data(
-        "AME ContributorRegistry",
-        chain.id,
-        contributors.address,
-        "Bind",
-        contributorId=named_id(registrar.address, name),
-        holder=safe.address,
-        payout=safe.address,
-        recoverySeconds=0,
-        nonce=0,
-        deadline=YEAR_3000,
-    )
-    arguments = (registrar.address, hashed, safe.address, safe.address, 0, YEAR_3000, YEAR_3000)
-    signatures = (sign(registrar, vouch), safe.sign(bind, owners))
-    return chain.send(contributors.bind, *arguments, *signatures, sender=chain.account(RIVAL))
-
-
-def test_a_safe_binds_a_name_when_two_of_three_owners_sign(chain: Chain, contributors: Any) -> None:
-    safe = Safe(chain)
-    bind_by(chain, contributors, safe, OWNERS[:2], "hf:cooperative")
-    known = named_id(chain.account(OPERATOR).address, "hf:cooperative")
-    assert contributors.holderOf(known) == contributors.payoutOf(known) == safe.address
-
-
-def test_one_owner_of_a_safe_is_not_enough(chain: Chain, contributors: Any) -> None:
-    with pytest.raises(ChainError, match="InvalidSignature"):
-        bind_by(chain, contributors, Safe(chain), OWNERS[:1], "hf:cooperative")
-
-
-def test_an_outsider_does_not_sign_for_a_safe(chain: Chain, contributors: Any) -> None:
-    stranger = Account.from_key(b"\x09" * 32)
-    with pytest.raises(ChainError, match="InvalidSignature"):
-        bind_by(chain, contributors, Safe(chain), [OWNERS[0], stranger], "hf:cooperative")
 
 
 @pytest.fixture
