@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "DuplicateSearch": "duplicates",
+    "Examples": "scores",
+    "Gradients": "scores",
     "PipelineGame": "game",
     "Policies": "policies",
     "StagedPipeline": "game",
@@ -13,10 +16,12 @@ _HOME = {
     "banzhaf": "exact",
     "by_provider": "knn",
     "estimate": "sampling",
+    "find_duplicates": "duplicates",
     "gradient_influence": "influence",
     "hierarchical_values": "hierarchical",
     "knn_shapley": "knn",
     "leave_one_out": "exact",
+    "measure": "measure",
     "process_pool": "workers",
     "read_usage": "usage",
     "seed_from_block": "sampling",

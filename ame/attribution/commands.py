@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +38,20 @@ if TYPE_CHECKING:
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), help="Keep measured values here.")
 @click.option("--alpha", default="0", show_default=True, help="Egalitarian mixture, 0 to 1, such as 1/10.")
 @click.option("--minimum-signal", default="0", show_default=True, help="In standard errors.")
+@click.option(
+    "--cluster", "clusters", multiple=True, help="Assets that count as one, such as a,b; repeatable."
+)
+@click.option("--find-duplicates", is_flag=True, help="Look for copies, by content hash and by embedding.")
+@click.option(
+    "--similarity", default="99/100", show_default=True, help="Cosine from which two items are alike."
+)
+@click.option("--overlap", default="9/10", show_default=True, help="Part of each asset found in the other.")
+@click.option(
+    "--score",
+    "scores",
+    multiple=True,
+    help="STAGE=METHOD: split a stage by knn-shapley, gradient-influence or traced-influence; repeatable.",
+)
 def attribute(
     pipeline: str,
     output: Path,
@@ -48,11 +62,17 @@ def attribute(
     cache: Path | None,
     alpha: str,
     minimum_signal: str,
+    clusters: tuple[str, ...],
+    find_duplicates: bool,
+    similarity: str,
+    overlap: str,
+    scores: tuple[str, ...],
 ) -> None:
     """Measure the PIPELINES of the Python module PIPELINE; write coalitions.json, and shares.json with
     --usage."""
     from rich.console import Console
 
+    from ame.attribution.duplicates import DuplicateSearch
     from ame.attribution.measure import measure
     from ame.attribution.policies import Policies
     from ame.attribution.progress import progress_bar
@@ -66,14 +86,24 @@ def attribute(
     policies = Policies(
         egalitarian_alpha=_fraction(alpha, "--alpha"),
         minimum_signal=_fraction(minimum_signal, "--minimum-signal"),
+        clusters=_clusters(clusters, pipelines),
     )
+    search = DuplicateSearch(_fraction(similarity, "--similarity"), _fraction(overlap, "--overlap"))
+    scored = _scores(scores)
     console = Console(stderr=True)
     measurements: dict[str, Measurement] = {}
     with process_pool(workers) if workers > 1 else nullcontext() as executor:
         for name, one in pipelines.items():
             with progress_bar(name, console) as moved:
                 measurements[name] = measure(
-                    one, executor, seed, policies=policies, cache=cache, on_progress=moved
+                    one,
+                    executor,
+                    seed,
+                    policies=policies,
+                    duplicates=search if find_duplicates else None,
+                    scored=scored,
+                    cache=cache,
+                    on_progress=moved,
                 )
     files = {"coalitions.json": encode_measurements(measurements)}
     if sales is not None:
@@ -130,6 +160,30 @@ def _load(module: str, only: tuple[str, ...]) -> Mapping[str, Pipeline]:
     return {name: one for name, one in pipelines.items() if not only or name in only}
 
 
+def _clusters(words: tuple[str, ...], pipelines: Mapping[str, Pipeline]) -> tuple[tuple[str, ...], ...]:
+    known = {asset for one in pipelines.values() for stage in one.assets for asset in stage}
+    groups = tuple(tuple(part.strip() for part in word.split(",")) for word in words)
+    for group in groups:
+        if len(set(group)) != len(group) or len(group) < 2 or not set(group) <= known:
+            raise InputError(
+                f"--cluster: expected two or more assets of the pipelines, got {','.join(group)!r}"
+            )
+    everybody = [asset for group in groups for asset in group]
+    if len(set(everybody)) != len(everybody):
+        raise InputError("--cluster: expected each asset in at most one cluster")
+    return groups
+
+
+def _scores(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        stage, equals, method = word.partition("=")
+        if not (stage and equals and method) or stage in found:
+            raise InputError(f"--score: expected STAGE=METHOD, each stage once, got {word!r}")
+        found[stage] = method
+    return found
+
+
 def _fraction(text: str, option: str) -> Fraction:
     try:
         return Fraction(text)
@@ -155,4 +209,35 @@ def _tell(measurements: Mapping[str, Measurement], files: list[str], output: Pat
             for asset, value, error in zip(assets, values, errors, strict=True):
                 shown = f"{float(value):,.0f}"
                 table.add_row(measurement.pipeline, stage, asset, shown, f"{error:,}" if error else "exact")
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for measurement in measurements.values():
+        for line in _acting(measurement):
+            console.print(f"{measurement.pipeline}: {line}", markup=False, highlight=False)
+
+
+def _acting(measurement: Measurement) -> list[str]:
+    """What acts, or will act, on the values above: no policy is silent."""
+    from ame.attribution.policies import from_log
+
+    policies, lines = (
+        from_log(measurement.policies),
+        ["policy: negative values count as zero when money follows"],
+    )
+    if policies.egalitarian_alpha:
+        lines.append(f"policy: egalitarian mixture, alpha {policies.egalitarian_alpha}")
+    if policies.minimum_signal:
+        lines.append(f"policy: values below {policies.minimum_signal} standard errors count as zero")
+    lines += [f"policy: one player: {', '.join(group)}" for group in policies.clusters]
+    for entry in measurement.policies:
+        if entry["policy"] == "duplicate_search":
+            pairs: Any = entry["pairs"]
+            lines += [f"duplicates: {' and '.join(pair['assets'])}: {pair['because']}" for pair in pairs]
+            lines += [] if pairs else ["duplicates: none found"]
+        if entry["policy"] == "stage_scores":
+            stages: Any = entry["stages"]
+            lines += [
+                f"stage {one['stage']}: split by {one['method']} of {one['examples']} examples"
+                for one in stages
+            ]
+    return lines

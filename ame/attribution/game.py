@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -126,8 +127,7 @@ class PipelineGame:
         return [self.known[mask] for mask in masks]
 
     def _measure(self, missing: list[int]) -> None:
-        size = min(max(math.ceil(len(missing) / 16), SMALLEST_CHUNK), LARGEST_CHUNK)
-        chunks = [missing[start : start + size] for start in range(0, len(missing), size)]
+        chunks = _chunks(missing)
         done = 0
         if self.executor is None:
             with threadpool_limits(limits=1):
@@ -138,6 +138,13 @@ class PipelineGame:
         try:
             for future in as_completed(futures):
                 done = self._keep(*future.result(), done, len(missing))
+        except BrokenExecutor as error:
+            lost = [chunk for chunk, future in zip(chunks, futures, strict=True) if _is_lost(future)]
+            self._rescue(futures)
+            raise InputError(
+                f"pipeline {self.pipeline.name}: a worker ended while it ran one of the coalitions "
+                f"{_spans(lost)}: {error}"
+            ) from error
         except BaseException:
             self._rescue(futures)
             raise
@@ -170,6 +177,23 @@ class PipelineGame:
             f"pipeline {self.pipeline.name}: coalition {failure.coalition:#x} "
             f"({', '.join(present) or 'nobody'}): {failure.reason}"
         )
+
+
+def _is_lost(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
+
+
+def _spans(chunks: list[list[int]]) -> str:
+    """The chunks by their ends, at most four."""
+    told = [f"{chunk[0]:#x}..{chunk[-1]:#x}" for chunk in chunks[:4]]
+    return ", ".join(told) + (" and others" if len(chunks) > 4 else "")
+
+
+def _chunks(missing: list[int]) -> list[list[int]]:
+    """About 16 pieces of nearly the same size, each of 32 to 256 (one smaller piece where there are fewer than 32)."""
+    count = max(min(16, len(missing) // SMALLEST_CHUNK), math.ceil(len(missing) / LARGEST_CHUNK), 1)
+    bounds = [len(missing) * number // count for number in range(count + 1)]
+    return [missing[start:stop] for start, stop in pairwise(bounds)]
 
 
 def content_hash(pipeline: Pipeline) -> str:

@@ -59,13 +59,19 @@ class Policies:
 
 
 PLAIN = Policies()
+# How a measurement was made, where not the usual way; read by `measure.derive_inner`, no parameters of `shares`.
+NOTED = frozenset({"duplicate_search", "hierarchy", "limits", "stage_scores"})
 
 
 def from_log(log: Iterable[Mapping[str, object]]) -> Policies:
     """The parameters that a log tells; an unknown policy or a missing one is refused."""
     found: dict[str, Mapping[str, object]] = {}
+    noted: set[str] = set()
     for entry in log:
         name = str(entry.get("policy"))
+        if name in NOTED and name not in noted:
+            noted.add(name)
+            continue
         if name in found:
             raise InputError(f"policies: expected each once, got {name} twice")
         found[name] = entry

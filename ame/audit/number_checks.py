@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 
-import numpy as np
-
-from ame.attribution.hierarchical import plan_hierarchy, solve_exact
-from ame.attribution.measure import stage_tree
+from ame.attribution.measure import derive_inner, is_two_levels
 from ame.attribution.policies import from_log
 from ame.attribution.shares import shares as attribute
 from ame.audit import independent
@@ -70,17 +67,10 @@ def measurement(case: Case) -> str:
 
 def _inner(one: Measurement) -> list[list[Fraction]]:
     """Owen values redone; KeyError where the bundle does not have a coalition that they need."""
-    if one.method == "hierarchical-exact" and not from_log(one.policies).clusters:
+    if is_two_levels(one):
         sizes = [len(assets) for assets in one.assets]
         return [independent.owen(one.values_ppm, sizes, stage) for stage in range(len(sizes))]
-    players = sum(map(len, one.assets))
-    clusters = from_log(one.policies).clusters
-    known = {asset for assets in one.assets for asset in assets}
-    here = [tuple(asset for asset in group if asset in known) for group in clusters]
-    plan = plan_hierarchy(stage_tree(one.assets, here), players, seed=one.seed)
-    values = [one.values_ppm[int(mask)] for mask in np.asarray(plan.coalitions).tolist()]
-    solved = iter(solve_exact(plan, values).exact_values)
-    return [[next(solved) for _ in assets] for assets in one.assets]
+    return [list(values) for values in derive_inner(one)]
 
 
 def table(case: Case) -> str:

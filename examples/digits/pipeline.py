@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ame.attribution import Examples, Gradients
 from examples.coalition import Assets, present_assets
 from examples.digits import data, embedding, model, prompt
 
@@ -107,6 +108,48 @@ class Pipeline:
         return float(
             embedding.judge().similarity(self.generated(coalition), np.repeat(asked, DRAWS, axis=0)).mean()
         )
+
+    def asset_sha256(self, asset: str) -> str:
+        """Content hash of an asset."""
+        return asset_sha256(asset)
+
+    def asset_items(self, asset: str) -> NDArray[np.float64] | None:
+        """For the search of duplicates: a data set's images as deviations from the average held-out image, (m, 64)."""
+        if not asset.startswith("digits/"):
+            return None
+        return data.training_data(asset).pixels - data.held_out().pixels.mean(axis=0)
+
+    def examples(self, stage: str) -> Examples:
+        """For KNN-Shapley: does a held-out image lie among images of its digit?"""
+        owners, parts = self._training_data(stage)
+        held_out = data.held_out()
+        return Examples(
+            owners,
+            np.vstack([part.pixels for part in parts]).astype(np.float64),
+            np.concatenate([part.labels for part in parts]),
+            held_out.pixels.astype(np.float64),
+            held_out.labels,
+        )
+
+    def gradients(self, stage: str) -> Gradients:
+        """For influence: gradients of the squared error of a linear decoder from captions to pixels."""
+        owners, parts = self._training_data(stage)
+        inputs = [
+            model.features(data.captions(part, with_traits=False)) for part in (*parts, data.held_out())
+        ]
+        images = [part.pixels.astype(np.float64) for part in (*parts, data.held_out())]
+        weights = model.ridge(np.vstack(inputs[:-1]), np.vstack(images[:-1]), model.RIDGE)
+        sloped = [
+            ((one @ weights - image)[:, None, :] * one[:, :, None]).reshape(len(one), -1)
+            for one, image in zip(inputs, images, strict=True)
+        ]
+        return Gradients(owners, ((np.vstack(sloped[:-1]), sloped[-1], 1.0),))
+
+    def _training_data(self, stage: str) -> tuple[NDArray[np.int64], list[data.Labelled]]:
+        if stage != "training_data":
+            raise ValueError(f"stage: expected training_data, whose assets are examples, got {stage!r}")
+        parts = [data.training_data(asset) for asset in self.assets[0]]
+        return np.repeat(np.arange(len(parts)), [len(part.labels) for part in parts]), parts
 
     def images(self, coalition: int) -> NDArray[np.uint8]:
         """The first draw of each digit asked, (digits asked, 8, 8), 0 white to 255 full ink."""

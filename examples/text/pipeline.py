@@ -115,6 +115,10 @@ class Pipeline:
         written = np.pad(self.generated(coalition), ((0, 0), (0, 1)), constant_values=data.UNKNOWN)
         return embedding.similarity(embedding.judge().embed(written.ravel()), asked)
 
+    def asset_sha256(self, asset: str) -> str:
+        """Content hash of an asset."""
+        return asset_sha256(asset)
+
     def texts(self, coalition: int) -> list[str]:
         """The written texts, as words."""
         words = data.vocabulary()[0]

@@ -46,11 +46,52 @@ def test_nothing_is_written_when_sales_are_wrong(tmp_path, module):
         (["no_such_module"], "expected a module with PIPELINES"),
         (["small_module", "--only", "large"], "expected one of small"),
         (["small_module", "--alpha", "much"], "--alpha: expected a number"),
+        (["small_module", "--cluster", "a"], "--cluster: expected two or more assets"),
+        (["small_module", "--cluster", "a,nobody"], "--cluster: expected two or more assets"),
+        (
+            ["small_module", "--cluster", "a,b", "--cluster", "b,c"],
+            "--cluster: expected each asset in at most one",
+        ),
+        (["small_module", "--score", "knn"], "--score: expected STAGE=METHOD"),
+        (["small_module", "--score", "training_data=guess"], "expected a method of"),
+        (["small_module", "--find-duplicates"], "expected a pipeline with asset_sha256"),
+        (["small_module", "--similarity", "2"], "similarity: expected above 0"),
     ],
 )
 def test_wrong_words_are_refused(tmp_path, module, words, message):
     with pytest.raises(InputError, match=message):
         run(*words, "-o", tmp_path / "out")
+
+
+def test_clusters_scores_and_searches_act_and_are_told(tmp_path, monkeypatch):
+    module = (
+        "from tests.attribution.test_duplicates import KnownPipeline\n"
+        "from tests.attribution.test_scores import ScoredPipeline\n"
+        "class Both(KnownPipeline, ScoredPipeline):\n    pass\n"
+        "PIPELINES = {'small': Both()}\n"
+    )
+    (tmp_path / "both_module.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = (
+        "--find-duplicates",
+        "--cluster",
+        "b,c",
+        "--score",
+        "training_data=knn-shapley",
+        "--alpha",
+        "1/5",
+    )
+    shown = run("both_module", "-o", tmp_path / "out", *words).output
+    for line in (
+        "policy: one player: a, b, c",
+        "duplicates: a and b: 100.0 % of each found in the other",
+        "stage training_data: split by knn-shapley of 3 examples",
+        "policy: egalitarian mixture, alpha 1/5",
+        "policy: negative values count as zero",
+    ):
+        assert line in shown
+    written = json.loads((tmp_path / "out" / "coalitions.json").read_bytes())["pipelines"]["small"]
+    assert {"duplicate_search", "stage_scores"} <= {entry["policy"] for entry in written["policies"]}
 
 
 def test_evaluate_prints_every_rule():

@@ -3,7 +3,7 @@ import pytest
 
 from ame.attribution.exact import shapley
 from ame.attribution.influence import gradient_influence, traced_influence
-from ame.attribution.knn import by_provider, knn_shapley
+from ame.attribution.knn import _nearest_first, by_provider, knn_shapley
 from ame.errors import InputError
 from tests.attribution.games import rows
 
@@ -38,6 +38,37 @@ def test_chunks_do_not_change_a_bit(monkeypatch):
     whole = knn_shapley(points, labels, points[:20], labels[:20])
     monkeypatch.setattr("ame.attribution.knn.CHUNK_ENTRIES", 150)
     assert knn_shapley(points, labels, points[:20], labels[:20]).tobytes() == whole.tobytes()
+
+
+def test_distances_are_exact_so_that_copies_tie_wherever_they_stand():
+    """Copies of a point follow each other in the order of their index: their values are those of the recursion."""
+    random = np.random.default_rng(5)
+    one = random.normal(size=(1, 30)) * 1e-3 + 1e6
+    points = np.vstack([np.repeat(one, 60, axis=0), random.normal(size=(7, 30)) + 1e6])
+    labels = np.r_[np.arange(60) % 2, np.ones(7, dtype=int)]
+    values = knn_shapley(points, labels, one, np.array([1]), 3)
+    right = np.r_[labels == 1].astype(float)
+    rank = np.arange(1, 67)
+    far = right[-1] / 67 + np.cumsum(((right[:-1] - right[1:]) / 3 * np.minimum(3, rank) / rank)[::-1])
+    assert values[:60] == pytest.approx(far[::-1][:60])
+
+
+@pytest.mark.parametrize("scale", [0, 3, 9, 15])
+def test_the_radix_order_is_the_stable_order(scale):
+    random = np.random.default_rng(scale)
+    for size in (1, 2, 50, 3000):
+        distances = np.rint(random.normal(size=size) * 10.0**scale)
+        distances[0] = 2.0**52  # one far away leaves the others few bits
+        assert _nearest_first(distances).tolist() == np.argsort(distances, kind="stable").tolist()
+
+
+def test_labels_may_be_words():
+    random = np.random.default_rng(0)
+    points, labels = random.normal(size=(20, 2)), random.integers(0, 3, 20)
+    words = np.array(["cat", "dog", "owl"])
+    assert knn_shapley(points, words[labels], points, words[labels]).tolist() == (
+        knn_shapley(points, labels, points, labels).tolist()
+    )
 
 
 def test_providers_get_the_sum_of_their_points():

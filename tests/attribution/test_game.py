@@ -1,4 +1,6 @@
 import math
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from ame.attribution.coalitions import to_matrix
-from ame.attribution.game import PipelineGame, Stage, StagedPipeline, content_hash, to_ppm
+from ame.attribution.game import PipelineGame, Stage, StagedPipeline, _chunks, content_hash, to_ppm
 from ame.attribution.measure import measure
 from ame.attribution.policies import Policies
 from ame.attribution.workers import process_pool
@@ -41,6 +43,49 @@ def test_dask_gives_the_same_bits():
         distributed.Client(cluster) as client,
     ):
         assert measure(SmallPipeline(), client.get_executor()) == measure(SmallPipeline())
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 63, 688, 4095, 5000, 100_001])
+def test_executors_get_chunks_of_32_to_256(count):
+    chunks = _chunks(list(range(count)))
+    assert [mask for chunk in chunks for mask in chunk] == list(range(count))
+    sizes = [len(chunk) for chunk in chunks]
+    assert max(sizes) <= 256
+    assert min(sizes) >= min(32, count)
+
+
+class DeadlyPipeline(SmallPipeline):
+    """One of its coalitions ends the process that runs it."""
+
+    def utility(self, coalition):
+        if coalition == 9:
+            os._exit(1)
+        return super().utility(coalition)
+
+
+def test_a_worker_that_ends_names_the_coalitions_it_ran(tmp_path):
+    with (
+        process_pool(1) as executor,
+        pytest.raises(InputError, match=r"a worker ended while it ran one of the coalitions 0x0\.\.0x1f"),
+    ):
+        PipelineGame(DeadlyPipeline(), executor, tmp_path).values_ppm(range(32))
+
+
+class IdlePipeline(SmallPipeline):
+    def utility(self, coalition):
+        return 0.5
+
+
+def test_asking_costs_less_than_5_microseconds_for_each_coalition():
+    """Processor time of batches of 1,000, the least of twenty: what runs beside it is no part of it."""
+    game = PipelineGame(IdlePipeline(assets=(tuple("abcdefghijklmnopqrst"), tuple("ABCDEFGHIJKLMNOPQRST"))))
+    random, least = np.random.default_rng(0), math.inf
+    for _ in range(20):
+        rows = random.random((1000, 40)) < 0.5
+        start = time.process_time()
+        game.values(rows)
+        least = min(least, time.process_time() - start)
+    assert least / 1000 < 5e-6
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None, "0.5", True])
