@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 from ame.audit.case import Case
@@ -66,47 +68,41 @@ def _contributors(case: Case) -> dict[str, Any]:
     rows = case.contents.allocation
     for contributor_id, amount in zip(rows.ids, rows.amounts, strict=True):
         amounts[contributor_id] = amounts.get(contributor_id, 0) + amount
-    ordered = sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
-    total = sum(amounts.values())
+    ascending = sorted(amounts.values())
+    total, least = sum(ascending), ascending[-TOP:][0] if ascending else 0
+    most = sorted((-amount, known) for known, amount in amounts.items() if amount >= least)[:TOP]
     return {
-        "count": len(ordered),
+        "count": len(ascending),
         "top": [
             {
                 "id": "0x" + contributor_id.hex(),
                 "name": rows.names[rows.ids.index(contributor_id)] or "0x" + contributor_id.hex(),
-                "amount": str(amount),
-                "ppm": amount * 10**6 // total if total else 0,
+                "amount": str(-negative),
+                "ppm": -negative * 10**6 // total if total else 0,
             }
-            for contributor_id, amount in ordered[:TOP]
+            for negative, contributor_id in most
         ],
-        "lorenz": _lorenz([amount for _, amount in ordered]),
-        "gini_ppm": _gini_ppm([amount for _, amount in ordered]),
-        "herfindahl_ppm": sum(amount * amount for _, amount in ordered) * 10**6 // (total * total)
-        if total
-        else 0,
+        "lorenz": _lorenz(ascending, total),
+        "gini_ppm": _gini_ppm(ascending, total),
+        "herfindahl_ppm": sum(map(mul, ascending, ascending)) * 10**6 // (total * total) if total else 0,
     }
 
 
-def _lorenz(descending: list[int]) -> list[list[int]]:
+def _lorenz(ascending: list[int], total: int) -> list[list[int]]:
     """Points (contributors in ppm, money in ppm), poorest first, at most 101 of them."""
-    ascending, total = descending[::-1], sum(descending)
     if not total:
         return []
-    points, reached, count = [[0, 0]], 0, len(ascending)
-    step = max(1, count // 100)
-    for index, amount in enumerate(ascending, 1):
-        reached += amount
-        if index % step == 0 or index == count:
-            points.append([index * 10**6 // count, reached * 10**6 // total])
-    return points
+    count, reached = len(ascending), list(accumulate(ascending, initial=0))
+    places = sorted({count * part // 100 for part in range(101)})
+    return [[place * 10**6 // count, reached[place] * 10**6 // total] for place in places]
 
 
-def _gini_ppm(descending: list[int]) -> int:
+def _gini_ppm(ascending: list[int], total: int) -> int:
     """0: all the same; near 10^6: one has all (Gini 1912)."""
-    ascending, total, count = descending[::-1], sum(descending), len(descending)
     if not total:
         return 0
-    weighted = sum(rank * amount for rank, amount in enumerate(ascending, 1))
+    count = len(ascending)
+    weighted = sum(map(mul, range(1, count + 1), ascending))
     return (2 * weighted - (count + 1) * total) * 10**6 // (count * total)
 
 

@@ -79,8 +79,8 @@ def telescoping(case: Case) -> str:
     ):
         expected = part_of.get(stage, {}).get(contributor_id)
         if expected != amount:
-            whom = rows.names[number - 1] or f"0x{contributor_id.hex()}"
-            differ(expected, _by(amount, expected), f"allocation.jsonl:{number}: amount of {whom} in {stage}")
+            whom = f"{rows.names[number - 1]}, 0x{contributor_id.hex()}, in {stage}"
+            differ(expected, _by(amount, expected), f"allocation.jsonl:{number}: amount of {whom}")
     return f"parts sum to {sum(head.amounts)}"
 
 

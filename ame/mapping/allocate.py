@@ -122,18 +122,25 @@ def _stage_lines(
 ) -> Iterator[AllocationLine]:
     total = sum(weights.values())
     parts_of: dict[bytes, list[_Part]] = {}
-    allocated = 0
+    contributors, allocated = rights.contributors, 0
     for asset, receipts in flow(weights, rights).items():
         for part in _parts(stage, asset, receipts, total, rights, held, at):
-            parts_of.setdefault(rights.contributors[part.contributor].id, []).append(part)
+            contributor_id = contributors[part.contributor].id
             allocated += part.weight
+            if contributor_id in parts_of:
+                parts_of[contributor_id].append(part)
+            else:
+                parts_of[contributor_id] = [part]
     if allocated != total:
         raise InternalError(f"{stage}: {allocated} of {total} allocated")
     for contributor_id in sorted(parts_of):
         parts = parts_of.pop(contributor_id)
-        yield AllocationLine(
-            contributor_id, sum(part.weight for part in parts), tuple(part.reason for part in parts)
-        )
+        if len(parts) == 1:
+            yield AllocationLine(contributor_id, parts[0].weight, (parts[0].reason,))
+        else:
+            yield AllocationLine(
+                contributor_id, sum(part.weight for part in parts), tuple(part.reason for part in parts)
+            )
 
 
 def _parts(
@@ -186,7 +193,8 @@ def _sources(stage: str, receipts: Receipts, total: int) -> str:
 
 def units(weight: int) -> str:
     """`12.000345`: a weight in base units."""
-    return f"{weight // MICRO}.{weight % MICRO:06}".rstrip("0").rstrip(".")
+    whole, rest = divmod(weight, MICRO)
+    return f"{whole}.{rest:06}".rstrip("0") if rest else str(whole)
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from ame.encoding import check_address
+from ame.encoding import account_id, check_address, keccak
 from ame.errors import InputError
 from ame.mapping import names
 from ame.mapping.licenses import options
@@ -31,6 +31,8 @@ from ame.mapping.strict_yaml import FieldPath
 from ame.records import DEFAULT_STAGES
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# Names without capitals cannot be mistaken for each other by case; length as in names.check_name.
+_PLAIN_NAME = re.compile(r"([a-z][a-z0-9.-]{0,49}):[!-@\[-~]{1,149}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -38,7 +40,10 @@ def to_time(value: object) -> datetime:
     """An ISO 8601 time with its zone, in UTC. ValueError for dates, and times without zone."""
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise ValueError(f"expected a time with its zone such as 2026-01-01T00:00:00Z, got {_shown(value)}")
-    return datetime.fromisoformat(value).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"expected a time of the years 1 to 9999 in UTC, got {value}") from error
 
 
 class FieldError(Exception):
@@ -99,7 +104,8 @@ class Reader:
             raise FieldError(("format",), f"expected {FORMAT}, got {_shown(document['format'])}")
         self.stages = self.read_stages(document)
         self.registrars = self.read_registrars(document.get("registrars"))
-        self.contributors = self.read_contributors(document["contributors"])
+        # Popped, so that a million entries are let go of before the assets are read.
+        self.contributors = self.read_contributors(document.pop("contributors"))
         self.reserves = self.read_reserves(document.get("reserves"))
         policies = self.read_policies(document.get("policies"))
         escrow = document.get("escrow")
@@ -157,7 +163,20 @@ class Reader:
     def read_contributors(self, value: Any) -> dict[str, Contributor]:
         result: dict[str, Contributor] = {}
         folded: dict[str, str] = {}
+        vouching = {
+            namespace: account_id(address)
+            for namespace, address in self.registrars.items()
+            if namespace not in ("id", "did")
+        }
         for index, item in enumerate(self.sequence(value, ("contributors",))):
+            # Most of a million are a plain name and nothing else: the same as below in a third of the time.
+            plain = item.get("name") if type(item) is dict and len(item) == 1 else None
+            if type(plain) is str and plain not in result and plain not in folded:
+                match = _PLAIN_NAME.fullmatch(plain)
+                if match and match[1] in vouching:
+                    known_as = keccak(vouching[match[1]] + keccak(plain.encode()))
+                    result[plain] = Contributor(plain, None, known_as)
+                    continue
             path: FieldPath = ("contributors", index)
             entry = self.fields(item, path, _CONTRIBUTOR, {"name"})
             name = self.checked(names.check_name, entry["name"], (*path, "name"))
@@ -287,7 +306,16 @@ class Reader:
 
     def read_holders(self, value: Any, path: FieldPath) -> tuple[Holding, ...]:
         result = []
+        contributors, times = self.contributors, self.times
         for index, item in enumerate(self.sequence(value, path)):
+            get = item.get if type(item) is dict and len(item) == 3 else {}.get
+            holder, ppm, since = get("contributor"), get("ppm"), get("from")
+            # Most of a million: the same as below in a third of the time.
+            if type(holder) is str and type(ppm) is int and type(since) is str and 0 < ppm <= WHOLE_PPM:
+                known, start = contributors.get(holder), times.get(since)
+                if known is not None and start is not None:
+                    result.append(Holding(known.name, ppm, start, None))
+                    continue
             where = (*path, index)
             entry = self.fields(item, where, _HOLDER, _HOLDER_NEEDS)
             if "reserve" in entry and "contributor" not in entry:
@@ -351,7 +379,10 @@ class Reader:
     def unique(self, name: str, taken: Mapping[str, Any], folded: dict[str, str], path: FieldPath) -> None:
         if name in taken:
             raise FieldError(path, f"{name!r} is given twice")
-        other = folded.setdefault(name.casefold(), name)
+        lower = name.casefold()
+        other = folded.setdefault(lower, name)
+        if lower != name and lower in taken:
+            other = lower
         if other != name:
             raise FieldError(path, f"{name!r} could be mistaken for {other!r}: they differ in case only")
 

@@ -360,8 +360,9 @@ def test_the_first_difference_is_located_by_contributor_and_amount(honest: Histo
     copy = copy_of(honest, tmp_path)
     row("allocation.jsonl", lambda rows: set_item(rows, 2, "amount", lambda value: plus(value, 17)))(copy)
     check = copy.report().check("telescoping")
-    contributor = json.loads((copy.folder / "allocation.jsonl").read_text().splitlines()[2])["contributor_id"]
-    assert check.where == f"allocation.jsonl:3: amount of {contributor}"
+    line = json.loads((copy.folder / "allocation.jsonl").read_text().splitlines()[2])
+    whom = f"{line['name']}, {line['contributor_id']}, in {line['stage']}"
+    assert check.where == f"allocation.jsonl:3: amount of {whom}"
     assert check.found.endswith("(+17)")
 
 
