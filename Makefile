@@ -23,7 +23,7 @@ FORGE := .cache/bin/forge
 PORT ?= 8545
 
 .DEFAULT_GOAL := demo
-.PHONY: mutate coverage demo test test-pure test-contracts test-chain test-deep lint gas vectors artifacts bench devnet clean setup
+.PHONY: screenshots mutate coverage demo test test-pure test-contracts test-chain test-deep lint gas vectors artifacts bench devnet clean setup
 .NOTPARALLEL:
 
 setup: ## Python and npm packages and the Solidity compiler, all inside this folder
@@ -66,15 +66,19 @@ lint: setup ## style, types, Solidity format, static analysis
 	$(FORGE) build contracts --build-info --quiet --out .build/slither/out --cache-path .build/slither/cache
 	@touch $@
 
-gas: setup ## writes tests/gas again and shows what changed
+gas: setup ## gas of every call beside the peers' (docs/gas.md); writes tests/gas again and shows what changed
 	$(FORGE) test --match-path 'tests/contracts/Gas.t.sol'
-	@git --no-pager diff --stat -- tests/gas
+	$(PYTHON) scripts/gas.py
+	@git --no-pager diff --stat -- tests/gas docs/gas.md
 
 mutate: setup ## changes the contracts one place at a time: who notices? docs/mutation.md; ARGS="--sample 60 --seed 1"
 	$(PYTHON) scripts/mutate.py $(ARGS)
 
 coverage: setup ## of the contracts, by the Solidity tests: at least 98 % of lines and branches
 	$(PYTHON) scripts/coverage.py
+
+screenshots: setup ## pictures of the claim page's main states: docs/screenshots
+	$(PYTHON) -m tests.portal.screenshots $(ARGS)
 
 vectors: setup ## writes the committed test vectors again
 	$(PYTHON) scripts/vectors.py
