@@ -36,7 +36,7 @@ def check_name(name: object, what: str) -> str:
     if not _PRINTABLE.fullmatch(name):
         raise InputError(
             f"{what}: expected printable ASCII without blanks (letters that look alike are refused), "
-            f"got {escaped(name)[:MAX_NAME_LENGTH]!r}"
+            f"got '{escaped(name)[:MAX_NAME_LENGTH]}'"
         )
     if len(name) > MAX_NAME_LENGTH:
         raise InputError(f"{what}: expected at most {MAX_NAME_LENGTH} characters, got {len(name)}")

@@ -83,7 +83,7 @@ def test_an_honest_proposal_is_left_alone(tmp_path: Path) -> None:
     history = pending(tmp_path, lie=False)
     decision = decide(history.facts, history.folders)
     assert decision.actions == ()
-    assert "all 27 checks hold" in decision.reason
+    assert "all 28 checks hold" in decision.reason
 
 
 def test_a_false_proposal_is_challenged(tmp_path: Path) -> None:
