@@ -220,9 +220,9 @@ def svg(rows):
         kinds[game][players] = scores(methods)
     height = 70 + 230 * ((len(kinds) + 2) // 3)
     title = "Share paid to the wrong players at 40 evaluations per player"
+    style = f'font-family="sans-serif" font-size="12" fill="{INK}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 {height}" font-family="sans-serif" '
-        f'font-size="12" fill="{INK}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 {height}" {style}>',
         f"<title>{title}</title>",
         f'<rect width="900" height="{height}" fill="#ffffff"/>',
         f'<text x="20" y="26" font-size="16">{title} (lower is better)</text>',

@@ -132,8 +132,8 @@ def evaluate(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(title="Rules against human reward divisions (27 games, mean answers)")
-    for column in ("rule", "total variation", "mean abs. error (of 60)", "correlation", "note"):
-        table.add_column(column, justify="left" if column in ("rule", "note") else "right")
+    for column in ("rule", "total variation", "mean abs. error (of 60)", "correlation"):
+        table.add_column(column, justify="left" if column == "rule" else "right")
     for score in scores:
         correlation = "-" if math.isnan(score.correlation) else f"{score.correlation:.2f}"
         table.add_row(
@@ -141,9 +141,12 @@ def evaluate(as_json: bool) -> None:
             f"{score.total_variation:.1%}",
             f"{score.mean_absolute_error:.2f}",
             correlation,
-            score.note,
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for score in scores:
+        if score.note:
+            console.print(f"{score.rule}: {score.note}", highlight=False)
 
 
 def _load(module: str, only: tuple[str, ...]) -> Mapping[str, Pipeline]:

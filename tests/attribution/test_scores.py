@@ -4,12 +4,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from ame.attribution.hierarchical import Limits
 from ame.attribution.influence import gradient_influence
 from ame.attribution.knn import by_provider, knn_shapley
 from ame.attribution.measure import derive_inner, is_two_levels, measure
 from ame.attribution.policies import Policies
 from ame.attribution.scores import Examples, Gradients, score_stage, split_by_scores
 from ame.attribution.shares import shares
+from ame.audit.number_checks import _inner as audited
 from ame.bundle import encode_measurements
 from ame.errors import InputError, SignalError
 from tests.attribution.games import SmallPipeline
@@ -89,6 +91,14 @@ def test_who_has_the_log_can_redo_the_split(clusters):
     assert derive_inner(replace(one, policies=changed)) != one.inner
 
 
+@pytest.mark.parametrize(
+    "options", [{"scored": {"training_data": "knn-shapley"}}, {"limits": Limits(2, 8, 8)}]
+)
+def test_the_audit_redoes_the_values_from_the_log(options):
+    one = measure(ScoredPipeline(), **options)
+    assert tuple(map(tuple, audited(one))) == one.inner
+
+
 def test_copies_share_one_score():
     one = scored(policies=Policies(clusters=(("a", "c"),)))
     assert one.inner[0][0] == pytest.approx(one.inner[0][2], abs=1)
@@ -149,8 +159,6 @@ class DeepPipeline(SmallPipeline):
 
 
 def test_a_hierarchy_of_its_own_and_other_limits_are_noted_and_can_be_redone():
-    from ame.attribution.hierarchical import Limits
-
     one = measure(DeepPipeline(), limits=Limits(exact_children=2, permutations=8), seed=3)
     assert {"hierarchy", "limits"} <= {entry["policy"] for entry in one.policies}
     assert derive_inner(one) == one.inner

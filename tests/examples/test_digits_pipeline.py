@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from ame.attribution import DuplicateSearch, find_duplicates
+from ame.attribution.scores import score_stage
 from examples.digits import data
 from examples.digits.pipeline import PIPELINES, asset_sha256, remembered_decoder
 from tests.examples.games import everybody, measure, stage_masks
@@ -158,3 +160,20 @@ def test_images_show_each_digit_asked_and_change_with_the_stages(name):
     assert complete.shape[1:] == (8, 8)
     for mask in stage_masks(pipeline):
         assert (pipeline.images(everybody(pipeline) & ~mask) != complete).any()
+
+
+def test_the_copied_data_set_is_found_and_no_other():
+    pipeline = PIPELINES["house-numbers"]
+    pairs = find_duplicates(pipeline, pipeline.assets, DuplicateSearch())
+    assert [pair[:2] for pair in pairs] == [("digits/general-small", "digits/small-mirror")]
+
+
+@pytest.mark.parametrize("method", ["knn-shapley", "gradient-influence", "traced-influence"])
+def test_training_data_can_be_scored_by_its_images(method):
+    pipeline = PIPELINES["house-numbers"]
+    scores = score_stage(pipeline, "training_data", pipeline.assets[0], method)
+    by_asset = dict(zip(pipeline.assets[0], scores.ppb, strict=True))
+    assert max(by_asset, key=by_asset.get) == "digits/general-large"
+    assert by_asset["digits/scraped-noisy"] < by_asset["digits/zeros-and-ones"]
+    with pytest.raises(ValueError, match="expected training_data"):
+        score_stage(pipeline, "prompt", pipeline.assets[3], method)
