@@ -1,17 +1,25 @@
-"""Shapley values from few evaluations: a Gaussian process on the odd part of the game.
+"""Shapley values from few evaluations: a Gaussian process on the odd part of the game, corrected without bias.
 
-Only the odd part, (v(S) - v(all without S)) / 2, matters for Shapley values, so coalitions are evaluated in
+Only the odd part, o(S) = (v(S) - v(all without S)) / 2, matters for Shapley values, so coalitions are evaluated in
 pairs with their complements (Covert and Lee 2021). With x = +1 for present and -1 for absent players, the
 process has the kernel
 
-    k(x, y) = linear * sum_i r_i^2 x_i y_i  +  sinh(sum_i a_i x_i y_i),   a_i = length * r_i / |r|,
+    k(x, y) = linear * sum_i r_i^2 x_i y_i  +  odd * sinh(sum_i a_i x_i y_i)  +  hidden * sum_f sin(d_f x) sin(d_f y),
 
-where r_i is the player's relevance. Since x_i y_i is +1 or -1, exp(sum_i a_i x_i y_i) is a product over the
-players of cosh(a_i) (1 + tanh(a_i) x_i y_i): every interaction of odd order is in it, with a weight that
-falls with the order. The
-Shapley value of the posterior mean is then closed: by the multilinear extension (Owen 1972) it is, for a
-kernel section exp(sum_j b_j x_j), the integral over q of 2 sinh(b_i) prod_(j != i) (q exp(b_j) + (1-q)
-exp(-b_j)).
+with a_i = length * r_i / |r| and r_i the player's relevance. Since x_i y_i is +1 or -1, exp(sum_i a_i x_i y_i) is a
+product over the players of cosh(a_i) (1 + tanh(a_i) x_i y_i): every interaction of odd order is in it, with a weight
+that falls with the order. The directions d_f are random mixtures of the few along which the *even* part bends most
+(eigenvectors of its pairwise interactions): players that act through one sum, as those of a stage do, share one.
+The Shapley value of every section is closed, by the multilinear extension (Owen 1972): for exp(sum_j b_j x_j), with
+complex b for sin, it is the integral over q of 2 sinh(b_i) prod_(j != i) (q exp(b_j) + (1-q) exp(-b_j)).
+
+The process g is biased, so it only serves as control variate. With folds f of pairs, g_f fitted without fold f, and
+coalitions of size s drawn with probability p_s, each pair of fold f gives the unbiased value
+
+    phi(g_f) + w (o - g_f),   w_i = 1 / (s p_s) if i is in S, else -1 / ((n - s) p_s),
+
+and their mean is the estimate (cross-fitting; regression-adjusted Monte Carlo, Witter, Liu and Musco 2025). p_s is
+proportional to 1 / sqrt(s (n - s)), which makes the sum over players of the variance of w smallest.
 """
 
 from __future__ import annotations
@@ -19,6 +27,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ame.attribution.coalitions import FloatMatrix, FloatVector
 
@@ -26,13 +35,18 @@ LENGTHS = (0.2, 0.5, 1.0, 2.0)
 NUGGETS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # never interpolate: a kink in the game would bend all values
 LINEAR_WEIGHT = 1000.0  # a wide prior on the additive part: it is what the data speak of most clearly
 NODES = 12  # Gauss-Legendre: exact up to degree 23, and the integrand is smooth
-CHOOSING = 400  # pairs on which the kernel is chosen
-INFLATION = 1.15  # of standard errors, for the kernel being chosen from the same data; measured in the tests
-INDUCING = 2500  # kernel sections kept when there are more pairs than that (subset of regressors)
+CHOOSING = 400  # pairs on which length and nugget are chosen, by likelihood
+COMPARING = 1000  # pairs on which kernels are compared, by left-out pairs
+DENSE = 2500  # pairs up to which every section is kept
+INDUCING = 1000  # sections kept beyond: memory does not grow with the pairs
+FOLDS = 10
+HIDDEN, WAVES = 4, 160  # directions of the even part, and random mixtures of them
+HIDDEN_WEIGHT, HIDDEN_LENGTH = 100.0, 0.5
+CHUNK = 4096  # pairs whose features are in memory at once
 
 
 class OddFit(NamedTuple):
-    """values: of the players, before efficiency; explained: part of the odd variance that left-out pairs
+    """values: of the players, before efficiency; explained: part of the odd variance that left-out folds
     confirm."""
 
     values: FloatVector
@@ -42,69 +56,155 @@ class OddFit(NamedTuple):
 
 
 class _Kernel(NamedTuple):
-    relevance: FloatVector
+    relevance: FloatVector  # (n,), of norm 1
     length: float
     nugget: float
-    linear_scale: float
-    odd_scale: float
+    waves: FloatMatrix  # (F, n) directions d_f; F = 0 without
 
     @property
     def rates(self) -> FloatVector:
-        rates: FloatVector = self.length * self.relevance / np.linalg.norm(self.relevance)
-        return rates
+        return self.length * self.relevance
 
-    def matrix(self, left: FloatMatrix, right: FloatMatrix) -> FloatMatrix:
-        """(m, k) covariances of sign rows (m, n) and (k, n)."""
-        squares = self.relevance**2
-        matrix: FloatMatrix = self.linear_scale * ((left * squares) @ right.T)
-        matrix += self.odd_scale * np.sinh((left * self.rates) @ right.T)
+    @property
+    def odd_scale(self) -> float:
+        return float(1.0 / np.sinh(self.rates.sum()))
+
+    def linear(self, signs: FloatMatrix) -> FloatMatrix:
+        """(m, n) features of the additive part; their Shapley values are 2 on the diagonal, scaled alike."""
+        features: FloatMatrix = np.sqrt(LINEAR_WEIGHT) * self.relevance * signs
+        return features
+
+    def sections(self, left: FloatMatrix, right: FloatMatrix) -> FloatMatrix:
+        """(m, k) covariances, without the additive part and the waves, of sign rows (m, n) and (k, n)."""
+        sections: FloatMatrix = self.odd_scale * np.sinh((left * self.rates) @ right.T)
+        return sections
+
+    def waving(self, signs: FloatMatrix) -> FloatMatrix:
+        """(m, F)."""
+        waving: FloatMatrix = _wave_scale(len(self.waves)) * np.sin(signs @ self.waves.T)
+        return waving
+
+    def matrix(self, signs: FloatMatrix) -> FloatMatrix:
+        """(m, m) covariances."""
+        linear, waving = self.linear(signs), self.waving(signs)
+        matrix: FloatMatrix = self.sections(signs, signs) + linear @ linear.T + waving @ waving.T
         return matrix
 
-    def values(self, sections: FloatMatrix) -> FloatMatrix:
-        """(m, n): the Shapley values of the kernel sections at sign rows (m, n)."""
-        linear: FloatMatrix = 2 * self.linear_scale * self.relevance**2 * sections
-        return linear + self.odd_scale * _section_values(sections, self.rates)
+    def values(self, signs: FloatMatrix, weights: FloatVector) -> FloatVector:
+        """(n,): Shapley values of the covariances with `signs` (m, n), weighted by (m,)."""
+        linear = 2 * LINEAR_WEIGHT * self.relevance**2 * (weights @ signs)
+        waves = self.wave_values(weights @ self.waving(signs))
+        values: FloatVector = linear + self.section_values(signs, weights) + waves
+        return values
+
+    def section_values(self, signs: FloatMatrix, weights: FloatVector) -> FloatVector:
+        """(n,): the part of `sections`."""
+        values: FloatVector = self.odd_scale * (weights @ _sinh_values(signs * self.rates))
+        return values
+
+    def wave_values(self, weights: FloatVector) -> FloatVector:
+        """(n,): the part of the waves, weighted by (F,)."""
+        if not len(weights):
+            return np.zeros(len(self.relevance))
+        values: FloatVector = _wave_scale(len(weights)) * (weights @ _sine_values(self.waves))
+        return values
+
+    def label(self) -> str:
+        return f"length {self.length:g}" + (f", {HIDDEN} hidden directions" if len(self.waves) else "")
 
 
-def fit_odd(signs: FloatMatrix, odd: FloatVector) -> OddFit:
-    """Shapley values from pairs: `signs` (m, n) of +1 and -1, `odd` (m,) half differences of each pair."""
-    level = float(np.sqrt(np.mean(odd**2)))
+def _wave_scale(waves: int) -> float:
+    return float(np.sqrt(2 * HIDDEN_WEIGHT / max(1, waves)))
+
+
+def size_chances(players: int) -> FloatVector:
+    """(n - 1,): the probability p_s of drawing a coalition of size s = 1..n-1."""
+    sizes = np.arange(1.0, players)
+    chances = 1.0 / np.sqrt(sizes * (players - sizes))
+    normed: FloatVector = chances / chances.sum()
+    return normed
+
+
+def fit_odd(signs: FloatMatrix, first: FloatVector, second: FloatVector) -> OddFit:
+    """Shapley values from pairs: `signs` (m, n) of +1 and -1, drawn with `size_chances`; values (m,) of the coalitions
+    and of their complements."""
     players = signs.shape[1]
+    odd, even = (first - second) / 2, (first + second) / 2
+    level = float(np.sqrt(np.mean(odd**2)))
     if level == 0.0:
         return OddFit(np.zeros(players), np.zeros(players), 1.0, "zero")
     odd = odd / level
-    chosen = slice(0, CHOOSING)
+    predicted, residuals, name = _left_out(signs, odd, even)
+    values, errors = _corrected(signs, predicted, residuals)
+    spread = float(np.var(odd))
+    explained = 1.0 - float(np.mean(residuals**2)) / spread if spread > 0 else 1.0
+    return OddFit(values * level, errors * level, explained, name)
+
+
+def _corrected(
+    signs: FloatMatrix, predicted: FloatVector, residuals: FloatVector
+) -> tuple[FloatVector, FloatVector]:
+    """Values of the left-out processes plus the mean weighted residual, and its standard error."""
+    pairs, players = signs.shape
+    present = signs > 0
+    sizes = present.sum(axis=1)
+    scaled = residuals / size_chances(players)[sizes - 1]
+    inside, outside = scaled / sizes, scaled / (players - sizes)
+    total, squares = np.zeros(players), np.zeros(players)
+    for start in range(0, pairs, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        terms = np.where(present[chunk], inside[chunk, None], -outside[chunk, None])
+        total += terms.sum(axis=0)
+        squares += (terms**2).sum(axis=0)
+    mean = total / pairs
+    variance = np.maximum(squares / pairs - mean**2, 0.0) / max(1, pairs - 1)
+    return predicted + mean, np.sqrt(variance) * student_factor(pairs - 1)
+
+
+def student_factor(freedom: int) -> float:
+    """By how much Student's 97.5 % quantile exceeds the normal one (Cornish and Fisher 1938, two terms)."""
+    if freedom < 1:
+        return float("inf")
+    z = 1.959963984540054
+    first = (z**2 + 1.0) / (4.0 * freedom)
+    return 1.0 + first + (5.0 * z**4 + 16.0 * z**2 + 3.0) / (96.0 * freedom**2)
+
+
+def _chosen(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> tuple[_Kernel, str]:
+    """Relevance, length and nugget by likelihood; then what predicts left-out pairs best."""
+    players = signs.shape[1]
     additive = np.linalg.solve(signs.T @ signs + 1e-6 * len(signs) * np.eye(players), signs.T @ odd)
-    kernel, likelihood, name = None, -np.inf, ""
-    for label, relevance in (("isotropic", np.ones(players)), ("relevance", _relevance(additive))):
-        candidate, score = _choose(signs[chosen], odd[chosen], relevance)
-        if score > likelihood:
-            kernel, likelihood, name = candidate, score, label
-    assert kernel is not None  # noqa: S101 - the first candidate always scores above minus infinity
-    values, residuals, errors = _posterior(signs, odd, kernel)
-    again, score = _choose(signs[chosen], odd[chosen], _relevance(values))
-    if score > likelihood:
-        name = "relevance, refined"
-        values, residuals, errors = _posterior(signs, odd, again)
-        kernel = again
-    explained = 1.0 - float(np.mean(residuals**2) / np.var(odd)) if np.var(odd) > 0 else 1.0
-    return OddFit(values * level, errors * level, explained, f"{name}, length {kernel.length:g}")
+    few = slice(0, CHOOSING)
+    candidates = [_likeliest(signs[few], odd[few], each) for each in (np.ones(players), _relevance(additive))]
+    name, kernel = max(zip(("isotropic", "relevance"), candidates, strict=True), key=lambda pair: pair[1][1])
+    best = kernel[0]
+    error, values = _left_one_out(signs, odd, best)
+    refined, _ = _likeliest(signs[few], odd[few], _relevance(values))
+    waves = _waves(signs, even, refined.relevance)
+    tried = [("relevance, refined", refined)]
+    tried += [(tried[0][0], refined._replace(length=refined.length / factor)) for factor in (2, 4)]
+    tried += [(tried[0][0], each._replace(waves=waves)) for _, each in tried[:2]]
+    for label, candidate in tried:
+        again, _ = _left_one_out(signs, odd, candidate)
+        if again < error:
+            name, best, error = label, candidate, again
+    return best, f"{name}, {best.label()}"
 
 
 def _relevance(values: FloatVector) -> FloatVector:
     size = np.abs(values)
-    relevance: FloatVector = size + 0.1 * size.mean() + 1e-12
-    return relevance
+    relevance = size + 0.1 * size.mean() + 1e-12
+    normed: FloatVector = relevance / np.linalg.norm(relevance)
+    return normed
 
 
-def _choose(signs: FloatMatrix, odd: FloatVector, relevance: FloatVector) -> tuple[_Kernel, float]:
+def _likeliest(signs: FloatMatrix, odd: FloatVector, relevance: FloatVector) -> tuple[_Kernel, float]:
     """Length and nugget of the highest marginal likelihood; the overall scale is profiled out."""
-    relevance = relevance / np.linalg.norm(relevance)
-    best, likelihood = _Kernel(relevance, 1.0, 1.0, 1.0, 1.0), -np.inf
+    none = np.empty((0, signs.shape[1]))
+    best, likelihood = _Kernel(relevance / np.linalg.norm(relevance), 1.0, 1.0, none), -np.inf
     for length in LENGTHS:
-        odd_scale = 1.0 / np.sinh((length * relevance).sum())
-        kernel = _Kernel(relevance, length, 0.0, LINEAR_WEIGHT, float(odd_scale))
-        spectrum, basis = np.linalg.eigh(kernel.matrix(signs, signs))
+        kernel = best._replace(length=length)
+        spectrum, basis = np.linalg.eigh(kernel.matrix(signs))
         rotated = (basis.T @ odd) ** 2
         for nugget in NUGGETS:
             spread = np.maximum(spectrum, 0.0) + nugget
@@ -116,42 +216,165 @@ def _choose(signs: FloatMatrix, odd: FloatVector, relevance: FloatVector) -> tup
     return best, likelihood
 
 
-def _posterior(
-    signs: FloatMatrix, odd: FloatVector, kernel: _Kernel
-) -> tuple[FloatVector, FloatVector, FloatVector]:
-    """Shapley values, leave-one-out residuals, standard errors.
+def _left_one_out(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tuple[float, FloatVector]:
+    """Mean square of left-one-out residuals, and the process's Shapley values."""
+    inverse = np.linalg.inv(kernel.matrix(signs) + kernel.nugget * np.eye(len(signs)))
+    weights = inverse @ odd
+    residuals = weights / np.diag(inverse)
+    return float(np.mean(residuals**2)), kernel.values(signs, weights)
 
-    The values are linear in the data, phi = W y; the error is the root of sum_m (W_m e_m)^2 with left-out
-    residuals e (MacKinnon and White 1985, "HC3").
+
+def _waves(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> FloatMatrix:
+    """(F, n) random mixtures of the directions of the even part's strongest pairwise interactions (ridge)."""
+    centred = even - even.mean()
+    scaled = signs * relevance
+    square = float(len(relevance)) * (scaled @ scaled.T) ** 2
+    spectrum, basis = np.linalg.eigh(square + 100.0)  # the constant: whatever level is left belongs to none
+    rotated = basis.T @ centred
+    if not rotated.any():
+        return np.empty((0, signs.shape[1]))
+    spectrum = np.maximum(spectrum, 0.0)
+    ridge = max(
+        (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0),
+        key=lambda nugget: (
+            -len(even) * float(np.log(np.mean(rotated**2 / (spectrum + nugget))))
+            - float(np.log(spectrum + nugget).sum())
+        ),
+    )
+    weights = basis @ (rotated / (spectrum + ridge))
+    pairwise = np.outer(relevance, relevance) * (scaled.T @ (scaled * weights[:, None]))
+    np.fill_diagonal(pairwise, 0.0)
+    strengths, directions = np.linalg.eigh(pairwise)
+    strongest = np.argsort(-np.abs(strengths), kind="stable")[:HIDDEN]
+    chosen = directions[:, strongest]
+    chosen = chosen / np.maximum((signs @ chosen).std(axis=0), 1e-12)
+    mixtures = np.random.Generator(np.random.PCG64(3)).standard_normal((WAVES, chosen.shape[1]))
+    waves: FloatMatrix = HIDDEN_LENGTH * mixtures @ chosen.T
+    return waves
+
+
+def _left_out(
+    signs: FloatMatrix, odd: FloatVector, even: FloatVector
+) -> tuple[FloatVector, FloatVector, str]:
+    """Mean Shapley values (n,) of the processes that leave one fold out, each pair's residual (m,) under the one that
+    has not seen it, and a kernel's name.
+
+    The kernel of the even folds is chosen on pairs of the odd ones and the other way round, so that nothing about a
+    fold is known to the process that predicts it. Many pairs share one kernel, chosen on the first few.
     """
-    if len(signs) <= INDUCING:
-        inverse = np.linalg.inv(kernel.matrix(signs, signs) + kernel.nugget * np.eye(len(signs)))
-        weights = kernel.values(signs).T @ inverse
-        residuals = (inverse @ odd) / np.diag(inverse)
-    else:
-        inducing = signs[:: -(-len(signs) // INDUCING)]
-        gram = kernel.matrix(inducing, inducing)
+    if len(odd) > DENSE:
+        kernel, name = _chosen(signs[:COMPARING], odd[:COMPARING], even[:COMPARING])
+        return *_sparse(signs, odd, kernel), name
+    values, residuals, name = np.zeros(signs.shape[1]), np.zeros(len(odd)), ""
+    for half in (0, 1):
+        other = slice(1 - half, 2 * COMPARING, 2)
+        kernel, name = _chosen(signs[other], odd[other], even[other])
+        values += _dense(signs, odd, kernel, range(half, min(FOLDS, len(odd)), 2), residuals)
+    return values, residuals, name
+
+
+def _dense(
+    signs: FloatMatrix, odd: FloatVector, kernel: _Kernel, folds: range, residuals: FloatVector
+) -> FloatVector:
+    """The folds' part of the values; fills in their residuals. One inverse is enough: leaving fold f out changes the
+    weights by -K^-1[:, f] e_f, where K^-1[f, f] e_f = weights[f]."""
+    pairs = len(odd)
+    inverse = np.linalg.inv(kernel.matrix(signs) + kernel.nugget * np.eye(pairs))
+    weights, mean = inverse @ odd, np.zeros(pairs)
+    for fold in folds:
+        places = slice(fold, None, FOLDS)
+        residuals[places] = np.linalg.solve(inverse[places, places], weights[places])
+        without = weights - inverse[:, places] @ residuals[places]
+        mean += without * (len(residuals[places]) / pairs)
+    return kernel.values(signs, mean)
+
+
+def _sparse(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tuple[FloatVector, FloatVector]:
+    """From k = n + at most INDUCING + WAVES features; what the sections kept do not span counts as noise of the pair
+    (Snelson and Ghahramani 2006, "FITC").
+
+    Memory: about 4 matrices (k, k) and one chunk of features; none of size m x m.
+    """
+    features = _Features(signs, kernel)
+    gram, product = features.sums(odd, 0)
+    for fold in range(1, FOLDS):
+        more, beside = features.sums(odd, fold)
+        gram += more
+        product += beside
+    gram[np.diag_indices_from(gram)] += 1.0
+    weights, residuals = np.zeros(len(product)), np.zeros(len(odd))
+    for fold in range(FOLDS):
+        own, beside = features.sums(odd, fold)
+        without = np.linalg.solve(gram - own, product - beside)
+        for places in features.chunks(fold):
+            residuals[places] = odd[places] - features.rows(places)[0] @ without
+        weights += without * (len(range(fold, len(odd), FOLDS)) / len(odd))
+    return features.values(weights), residuals
+
+
+class _Features:
+    """phi(x) of k = n + sections + waves entries, whose products are nearly the kernel."""
+
+    def __init__(self, signs: FloatMatrix, kernel: _Kernel) -> None:
+        self.signs, self.kernel = signs, kernel
+        self.inducing = signs[:: -(-len(signs) // INDUCING)]
+        gram = kernel.sections(self.inducing, self.inducing)
         jitter = 1e-9 * float(np.trace(gram)) / len(gram)
-        root = np.linalg.cholesky(gram + jitter * np.eye(len(gram)))
-        features = np.linalg.solve(root, kernel.matrix(inducing, signs))  # (k, m)
-        inner = features @ features.T + kernel.nugget * np.eye(len(features))
-        hat = np.linalg.solve(inner, features)
-        weights = np.linalg.solve(root, kernel.values(inducing)).T @ hat
-        leverage = np.einsum("km,km->m", features, hat)
-        residuals = (odd - features.T @ (hat @ odd)) / np.maximum(1.0 - leverage, 1e-9)
-    errors = INFLATION * np.sqrt((weights**2) @ (residuals**2))
-    return weights @ odd, residuals, errors
+        self.root = np.linalg.inv(np.linalg.cholesky(gram + jitter * np.eye(len(gram))))
+
+    def chunks(self, fold: int) -> list[NDArray[np.int64]]:
+        """Places of the fold's pairs, at most CHUNK at a time."""
+        places = np.arange(fold, len(self.signs), FOLDS)
+        return [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
+
+    def rows(self, places: NDArray[np.int64]) -> tuple[FloatMatrix, FloatVector]:
+        """(m, k), and the noise (m,) of each."""
+        signs = self.signs[places]
+        sections = self.kernel.sections(signs, self.inducing) @ self.root.T
+        noise = self.kernel.nugget + np.maximum(1.0 - (sections**2).sum(axis=1), 0.0)
+        return np.hstack([self.kernel.linear(signs), sections, self.kernel.waving(signs)]), noise
+
+    def sums(self, odd: FloatVector, fold: int) -> tuple[FloatMatrix, FloatVector]:
+        """(k, k) and (k,): products of the fold's features with themselves and with `odd`, by precision."""
+        size = self.signs.shape[1] + len(self.inducing) + len(self.kernel.waves)
+        gram, product = np.zeros((size, size)), np.zeros(size)
+        for places in self.chunks(fold):
+            rows, noise = self.rows(places)
+            rows /= np.sqrt(noise)[:, None]
+            gram += rows.T @ rows
+            product += rows.T @ (odd[places] / np.sqrt(noise))
+        return gram, product
+
+    def values(self, weights: FloatVector) -> FloatVector:
+        """(n,): Shapley values of the function with these weights (k,)."""
+        players, kernel = self.signs.shape[1], self.kernel
+        linear, sections, waves = np.split(weights, [players, players + len(self.inducing)])
+        values = 2 * np.sqrt(LINEAR_WEIGHT) * kernel.relevance * linear
+        values += kernel.section_values(self.inducing, sections @ self.root)
+        values += kernel.wave_values(waves)
+        return np.asarray(values)
 
 
-def _section_values(sections: FloatMatrix, rates: FloatVector) -> FloatMatrix:
-    """Shapley values of x -> sinh(sum_j rates_j y_j x_j), for each row y of `sections`."""
+def _sinh_values(exponents: FloatMatrix) -> FloatMatrix:
+    """Shapley values (m, n) of x -> sinh(sum_j b_j x_j), for each row b of `exponents`."""
     nodes, node_weights = np.polynomial.legendre.leggauss(NODES)  # type: ignore[no-untyped-call]
-    result = np.zeros_like(sections)
-    for sign in (1.0, -1.0):
-        exponents = sign * sections * rates
-        rising, falling = np.exp(exponents), np.exp(-exponents)
-        for node, weight in zip((nodes + 1) / 2, node_weights / 2, strict=True):
-            mixed = node * rising + (1 - node) * falling
-            product = np.exp(np.log(mixed).sum(axis=1, keepdims=True))
-            result += 0.5 * sign * weight * (rising - falling) * product / mixed
+    rising, falling = np.exp(exponents), np.exp(-exponents)
+    result = np.zeros_like(exponents)
+    # The nodes are symmetric, so the half with exp(-b) gives the same as the half with exp(b).
+    for node, weight in zip((nodes + 1) / 2, node_weights / 2, strict=True):
+        mixed = node * rising + (1 - node) * falling
+        product = np.exp(np.log(mixed).sum(axis=1, keepdims=True))
+        result += weight * (rising - falling) * product / mixed
+    return result
+
+
+def _sine_values(angles: FloatMatrix) -> FloatMatrix:
+    """Shapley values (m, n) of x -> sin(sum_j b_j x_j), for each row b of `angles`."""
+    nodes, node_weights = np.polynomial.legendre.leggauss(NODES)  # type: ignore[no-untyped-call]
+    cosine, sine = np.cos(angles), np.sin(angles)
+    result = np.zeros_like(angles)
+    for node, weight in zip(nodes, node_weights / 2, strict=True):
+        mixed = cosine + 1j * node * sine
+        product = np.exp(np.log(mixed).sum(axis=1, keepdims=True))
+        result += weight * (2j * sine * product / mixed).imag
     return result

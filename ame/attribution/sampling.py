@@ -1,7 +1,8 @@
 """Shapley values when 2^n coalitions are too many: a portfolio behind one `estimate`.
 
 Coalitions are drawn in pairs with their complements, in an order that depends on the seed alone; the first
-quarter of the budget decides how the rest is used, and the result says what was chosen and why.
+quarter of the budget decides how the rest is used, and the result says what was chosen and why. Every method is
+unbiased, so that its standard error is all of its error.
 """
 
 from __future__ import annotations
@@ -10,24 +11,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ame.attribution import exact
 from ame.attribution.coalitions import CoalitionMatrix, FloatMatrix, FloatVector, Game, mask_array, to_matrix
-from ame.attribution.odd_process import OddFit, fit_odd
+from ame.attribution.designs import PairDesign, WalkDesign
+from ame.attribution.odd_process import fit_odd, student_factor
 from ame.attribution.state import EstimateState
 from ame.errors import InputError
 
 PILOT = 0.25  # of the budget; enough to tell a smooth game from a jumping one
-EXPLAINED_ENOUGH = 0.3  # below, the process knows too little and walks along orders vary less
-GOLDEN = (5**0.5 - 1) / 2
+EXPLAINED_ENOUGH = 0.3  # below, walks along orders may vary less, and are tried
+FEWEST_WALKS = 4  # that tell how much walks vary
+TURNED_TOGETHER = 16  # walks from which on a walk and its turned twin count as one when errors are estimated
 EXACT_PLAYERS = 24
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """values: Shapley values that sum to v(all) - v(empty); reason: why this method."""
+    """values: Shapley values that sum to v(all) - v(empty); standard_errors: of 95 % intervals, value +- 1.96 of
+    them (Student's factor is in them); reason: why this method."""
 
     values: FloatVector
     standard_errors: FloatVector
@@ -35,6 +40,18 @@ class Estimate:
     method: str
     reason: str
     seed: int
+
+
+class _Part(NamedTuple):
+    """An unbiased estimate from one design."""
+
+    values: FloatVector
+    errors: FloatVector
+
+    @property
+    def variance(self) -> float:
+        """Mean over the players."""
+        return float(np.mean(self.errors**2))
 
 
 def seed_from_block(block_hash: str, purpose: str) -> int:
@@ -59,194 +76,129 @@ def estimate(
     """Shapley values of `game` from at most `budget` evaluations.
 
     target_error: stop as soon as the largest standard error is at most this; looked at after the pilot and
-    at each doubling. state: a file that keeps every batch, so that a killed run goes on where it was. Raises
-    InputError for a budget below 2n + 2, a value that is not finite, or a state of another game, seed or
-    budget.
+    at each doubling. state: a file that keeps every batch, so that a killed run goes on where it was, also with a
+    larger budget; the result is that of a run which was never interrupted. Raises InputError for a budget below
+    2n + 2 or a value that is not finite, FileError for a state of another seed or number of players.
     """
     players = game.players
     if budget < 2 * players + 2:
         raise InputError(f"budget: expected at least 2n + 2 = {2 * players + 2} evaluations, got {budget}")
-    asker = _Asker(game, EstimateState.open(state, players, budget, seed), batch)
+    if batch < 1:
+        raise InputError(f"batch: expected at least one evaluation, got {batch}")
+    asker = _Asker(game, EstimateState.open(state, players, seed), batch)
     if players <= EXACT_PLAYERS and 1 << players <= budget:
         return _exact(asker, seed)
-    return _sampled(asker, budget, seed, target_error)
+    return _Sampler(asker, budget, seed).run(target_error)
 
 
 def _exact(asker: _Asker, seed: int) -> Estimate:
     players = asker.players
     table = asker.ask(
-        1 << players, lambda start, stop: to_matrix(mask_array(range(start, stop), players), players)
+        "table",
+        1 << players,
+        lambda start, stop: to_matrix(mask_array(range(start, stop), players), players),
     )
-    return Estimate(
-        exact.shapley(table),
-        np.zeros(players),
-        len(table),
-        "exact",
-        f"all 2^{players} coalitions are within the budget",
-        seed,
-    )
+    reason = f"all 2^{players} coalitions are within the budget"
+    return Estimate(exact.shapley(table), np.zeros(players), len(table), "exact", reason, seed)
 
 
-def _sampled(asker: _Asker, budget: int, seed: int, target_error: float | None) -> Estimate:
-    players = asker.players
-    ends = asker.ask(
-        2, lambda start, stop: to_matrix(mask_array([0, (1 << players) - 1], players), players)[start:stop]
-    )
-    total = float(ends[1] - ends[0])
-    design = PairDesign(players, seed)
-    most = (budget - 2) // 2
-    pairs, values = max(players, int(most * PILOT)), np.empty(0)
-    while True:
-        pairs = min(pairs, most)
-        values = np.concatenate([values, asker.ask(2 * pairs - len(values), design.rows, len(values))])
-        fit = _fit(design.signs(pairs), values)
-        enough = target_error is not None and float(fit.standard_errors.max()) <= target_error
-        if fit.explained < EXPLAINED_ENOUGH and most - pairs >= players:
-            return _walk(asker, budget, seed, total, fit.explained, target_error)
-        if enough or pairs == most:
-            return _finish(
-                fit.values,
-                fit.standard_errors,
-                total,
-                asker.evaluations,
-                "odd-gaussian-process",
-                f"left-out pairs confirm {fit.explained:.1%} of the odd part (kernel: {fit.kernel})"
-                + ("; stopped at the target error" if enough else ""),
-                seed,
-            )
-        pairs = most if target_error is None else 2 * pairs
+class _Sampler:
+    """Pairs and walks of one run; each grows along its own sequence."""
+
+    def __init__(self, asker: _Asker, budget: int, seed: int) -> None:
+        players = asker.players
+        ends = asker.ask(
+            "ends", 2, lambda start, stop: np.array([[False], [True]]).repeat(players, 1)[start:stop]
+        )
+        self.asker, self.budget, self.seed = asker, budget, seed
+        self.empty, self.whole = float(ends[0]), float(ends[1])
+        self.pairs, self.walks = PairDesign(players, seed), WalkDesign(players, seed)
+        self.asked_pairs, self.asked_walks = np.empty(0), np.empty(0)
+
+    def run(self, target_error: float | None) -> Estimate:
+        """Pilot, choice, and the rest of the budget."""
+        players = self.asker.players
+        part, explained, kernel = self.more_pairs(max(players, int((self.budget - 2) / 2 * PILOT)))
+        trial = max(FEWEST_WALKS, len(self.asked_pairs) // self.walks.length)
+        if explained < EXPLAINED_ENOUGH and self.left >= trial * self.walks.length:
+            return self._rough(part, self.more_walks(trial), explained, target_error)
+        while not (enough := _enough(part, target_error)) and self.left >= 2:
+            part, explained, kernel = self.more_pairs(self._step(2, len(self.asked_pairs), target_error))
+        reason = f"left-out pairs confirm {explained:.1%} of the odd part (kernel: {kernel})"
+        return self._finish([part], "odd-gaussian-process", reason, enough)
+
+    def _rough(self, pairs: _Part, walks: _Part, explained: float, target_error: float | None) -> Estimate:
+        """Go on with what varies less per evaluation; what was asked of the other counts by its precision."""
+        paired, walked = len(self.asked_pairs) * pairs.variance, len(self.asked_walks) * walks.variance
+        walking = walked < paired
+        least = self.walks.length if walking else 2
+        while not (enough := _enough(_combined([pairs, walks]), target_error)) and self.left >= least:
+            if walking:
+                walks = self.more_walks(self._step(least, len(self.asked_walks), target_error))
+            else:
+                pairs, _, _ = self.more_pairs(self._step(least, len(self.asked_pairs), target_error))
+        method = "antithetic-permutations" if walking else "weighted-pairs"
+        reason = (
+            f"left-out pairs confirm only {explained:.1%} of the odd part; per evaluation, walks along orders vary "
+            f"{(walked / paired) ** 0.5 if paired else 1.0:.2f} times as much as pairs"
+        )
+        return self._finish([pairs, walks], method, reason, enough)
+
+    @property
+    def left(self) -> int:
+        """Evaluations."""
+        return self.budget - self.asker.evaluations
+
+    def _step(self, unit: int, asked: int, target_error: float | None) -> int:
+        """How many units more: all, or as many as there are while a target is looked for."""
+        most = self.left // unit
+        return most if target_error is None else max(1, min(most, asked // unit))
+
+    def more_pairs(self, count: int) -> tuple[_Part, float, str]:
+        """The estimate from all pairs, the part of the odd variance that the process explains, its kernel."""
+        fresh = self.asker.ask("pairs", 2 * count, self.pairs.rows, len(self.asked_pairs))
+        values = self.asked_pairs = np.concatenate([self.asked_pairs, fresh])
+        fit = fit_odd(self.pairs.signs(len(values) // 2), values[0::2], values[1::2])
+        return _Part(fit.values, fit.standard_errors), fit.explained, fit.kernel
+
+    def more_walks(self, count: int) -> _Part:
+        """The estimate from all walks."""
+        length = self.walks.length
+        fresh = self.asker.ask("walks", count * length, self.walks.rows, len(self.asked_walks))
+        self.asked_walks = np.concatenate([self.asked_walks, fresh])
+        gains = self.walks.gains(self.asked_walks, self.empty, self.whole)
+        return _Part(gains.mean(axis=0), _walk_errors(gains))
+
+    def _finish(self, parts: list[_Part], method: str, reason: str, enough: bool) -> Estimate:
+        """Spread equally what is missing to v(all) - v(empty), as least squares under efficiency does."""
+        part = _combined(parts)
+        values = part.values + (self.whole - self.empty - part.values.sum()) / len(part.values)
+        reason += "; stopped at the target error" if enough else ""
+        return Estimate(values, part.errors, self.asker.evaluations, method, reason, self.seed)
 
 
-def _fit(signs: FloatMatrix, values: FloatVector) -> OddFit:
-    odd = (values[0::2] - values[1::2]) / 2
-    return fit_odd(signs, odd)
+def _enough(part: _Part, target_error: float | None) -> bool:
+    return target_error is not None and float(part.errors.max()) <= target_error
 
 
-def _walk(
-    asker: _Asker, budget: int, seed: int, total: float, explained: float, target_error: float | None
-) -> Estimate:
-    """Marginals along orders, each with its reverse and, from 8 blocks on, with both rotated by half
-    (position strata)."""
-    players = asker.players
-    walks = (budget - asker.evaluations) // (players - 1)
-    rotations = 2 if walks >= 32 else 1
-    blocks = max(1, walks // (2 * rotations))
-    design = WalkDesign(players, seed, rotations)
-    samples = np.empty((0, players))
-    until = max(2, blocks // 4) if target_error is not None else blocks
-    while True:
-        until = min(until, blocks)
-        for block in range(len(samples), until):
-            count = 2 * rotations * (players - 1)
-            inner = asker.ask(count, lambda start, stop, block=block: design.rows(block)[start:stop])  # type: ignore[misc]
-            samples = np.vstack([samples, design.gains(block, inner, asker.empty, asker.whole)])
-        errors = _walk_errors(samples)
-        enough = target_error is not None and float(errors.max()) <= target_error
-        if enough or until == blocks:
-            return _finish(
-                samples.mean(axis=0),
-                errors,
-                total,
-                asker.evaluations,
-                "antithetic-permutations",
-                f"left-out pairs confirm only {explained:.1%} of the odd part, so orders are walked without a model"
-                + ("; stopped at the target error" if enough else ""),
-                seed,
-            )
-        until *= 2
+def _combined(parts: list[_Part]) -> _Part:
+    """Weighted by precision, the same for all players."""
+    exact_ones = [part for part in parts if part.variance == 0.0]
+    if len(parts) == 1 or exact_ones:
+        return (exact_ones or parts)[0]
+    weights = np.array([1.0 / part.variance for part in parts])
+    weights /= weights.sum()
+    values = sum(weight * part.values for weight, part in zip(weights, parts, strict=True))
+    squares = sum((weight * part.errors) ** 2 for weight, part in zip(weights, parts, strict=True))
+    return _Part(np.asarray(values), np.sqrt(squares))
 
 
-def _walk_errors(samples: FloatMatrix) -> FloatVector:
-    """Standard errors of the mean of few rows, widened as Student's t is (Cornish and Fisher 1938, first term
-    at 95 %)."""
-    freedom = len(samples) - 1
-    if freedom < 1:
-        return np.full(samples.shape[1], np.inf)
-    widened = 1.0 + (1.96**2 + 1.0) / (4.0 * freedom)
-    errors: FloatVector = widened * samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
+def _walk_errors(gains: FloatMatrix) -> FloatVector:
+    """Standard errors of the mean of walks; twins are averaged first where enough remain."""
+    if len(gains) >= TURNED_TOGETHER:
+        gains = gains[: len(gains) // 2 * 2].reshape(-1, 2, gains.shape[1]).mean(axis=1)
+    errors: FloatVector = gains.std(axis=0, ddof=1) / np.sqrt(len(gains)) * student_factor(len(gains) - 1)
     return errors
-
-
-def _finish(
-    values: FloatVector,
-    errors: FloatVector,
-    total: float,
-    evaluations: int,
-    method: str,
-    reason: str,
-    seed: int,
-) -> Estimate:
-    """Spread equally what is missing to v(all) - v(empty), as least squares under efficiency does."""
-    values = values + (total - values.sum()) / len(values)
-    return Estimate(values, errors, evaluations, method, reason, seed)
-
-
-class PairDesign:
-    """The endless sequence of coalitions, each followed by its complement, that a seed fixes.
-
-    Sizes go through 1..n-1 evenly (golden-ratio sequence), members are uniform given the size.
-    """
-
-    def __init__(self, players: int, seed: int) -> None:
-        self.players, self.seed = players, seed
-        self._rows = np.empty((0, players), dtype=np.bool_)
-
-    def first(self, pairs: int) -> CoalitionMatrix:
-        """The first coalitions of `pairs` pairs."""
-        while len(self._rows) < pairs:
-            self._rows = np.vstack([self._rows, self._block(len(self._rows) // 256)])
-        return self._rows[:pairs]
-
-    def signs(self, pairs: int) -> FloatMatrix:
-        """The same as +1 and -1."""
-        return np.where(self.first(pairs), 1.0, -1.0)
-
-    def rows(self, start: int, stop: int) -> CoalitionMatrix:
-        """Coalitions start..stop of the sequence coalition, complement, coalition, complement, .."""
-        firsts = self.first((stop + 1) // 2)
-        index = np.arange(start, stop)
-        rows: CoalitionMatrix = firsts[index // 2] ^ (index % 2 == 1)[:, None]
-        return rows
-
-    def _block(self, number: int) -> CoalitionMatrix:
-        random = np.random.Generator(np.random.PCG64([self.seed, 1, number]))
-        at = (0.5 + GOLDEN * np.arange(number * 256, (number + 1) * 256)) % 1.0
-        sizes = 1 + (at * (self.players - 1)).astype(np.int64)
-        ranks = random.random((256, self.players)).argsort(axis=1).argsort(axis=1)
-        rows: CoalitionMatrix = ranks < sizes[:, None]
-        return rows
-
-
-class WalkDesign:
-    """Blocks of orders that a seed fixes: an order, its reverse, and the same rotated by half."""
-
-    def __init__(self, players: int, seed: int, rotations: int) -> None:
-        self.players, self.seed, self.rotations = players, seed, rotations
-
-    def orders(self, block: int) -> list[FloatVector]:
-        """Orders of one block."""
-        random = np.random.Generator(np.random.PCG64([self.seed, 2, block]))
-        base = random.permutation(self.players)
-        turned = [np.roll(base, turn * self.players // self.rotations) for turn in range(self.rotations)]
-        return [order for turn in turned for order in (turn, turn[::-1])]
-
-    def rows(self, block: int) -> CoalitionMatrix:
-        """(2 rotations (n-1), n): the proper prefixes of the block's orders."""
-        before = np.tri(self.players - 1, self.players, dtype=np.bool_)
-        rows = []
-        for order in self.orders(block):
-            prefixes = np.empty_like(before)
-            prefixes[:, order] = before
-            rows.append(prefixes)
-        return np.vstack(rows)
-
-    def gains(self, block: int, inner: FloatVector, empty: float, whole: float) -> FloatVector:
-        """Mean marginal of each player over the block's orders."""
-        total = np.zeros(self.players)
-        for order, values in zip(self.orders(block), inner.reshape(2 * self.rotations, -1), strict=True):
-            total[order] += np.diff(np.concatenate([[empty], values, [whole]]))
-        mean: FloatVector = total / (2 * self.rotations)
-        return mean
 
 
 class _Asker:
@@ -255,31 +207,21 @@ class _Asker:
     def __init__(self, game: Game, state: EstimateState, batch: int) -> None:
         self.game, self.state, self.batch, self.players = game, state, batch, game.players
         self.evaluations = 0
-        self.empty = self.whole = 0.0
 
-    def ask(self, count: int, rows: Callable[[int, int], CoalitionMatrix], first: int = 0) -> FloatVector:
-        """Values of rows(first, first + count)."""
-        parts: list[FloatVector] = []
-        start = first
-        while start < first + count:
-            stop = min(start + self.batch, first + count)
-            parts.append(self._batch(rows, start, stop))
-            start = stop
-        values = np.concatenate(parts) if parts else np.empty(0)
-        if self.evaluations == count == 2:
-            self.empty, self.whole = float(values[0]), float(values[1])
-        return values
-
-    def _batch(self, rows: Callable[[int, int], CoalitionMatrix], start: int, stop: int) -> FloatVector:
-        values = self.state.take(self.evaluations, stop - start)
-        if len(values) < stop - start:
-            asked = rows(start + len(values), stop)
+    def ask(
+        self, stream: str, count: int, rows: Callable[[int, int], CoalitionMatrix], first: int = 0
+    ) -> FloatVector:
+        """Values of rows(first, first + count), the stream's places first..first + count."""
+        known = self.state.take(stream, first, count)
+        parts = [known]
+        for start in range(first + len(known), first + count, self.batch):
+            asked = rows(start, min(start + self.batch, first + count))
             fresh = np.asarray(self.game.values(asked), dtype=np.float64)
             if fresh.shape != (len(asked),) or not np.isfinite(fresh).all():
                 bad = asked[int(np.argmin(np.isfinite(fresh)))] if fresh.shape == (len(asked),) else asked[0]
                 present = np.flatnonzero(bad).tolist()
                 raise InputError(f"coalition of players {present}: expected one finite value per coalition")
-            self.state.append(fresh)
-            values = np.concatenate([values, fresh])
-        self.evaluations += stop - start
-        return values
+            self.state.append(stream, fresh)
+            parts.append(fresh)
+        self.evaluations += count
+        return np.concatenate(parts)

@@ -11,36 +11,39 @@ import numpy as np
 from ame.attribution.coalitions import FloatVector
 from ame.errors import FileError
 
+STREAMS = ("table", "ends", "pairs", "walks")
+
 
 class EstimateState:
-    """The values in the order in which the seed asks for them; without a path, nothing is kept on disk.
+    """Values of each stream of coalitions, in the order that the seed fixes; without a path, nothing is kept on disk.
 
-    First line `ame-estimate/1 {parameters}`, then one line `<digest> <float64 in hex>` per batch. The digest
-    covers the line and everything before it. A last line that was cut off is dropped: its batch is measured
-    again.
+    A stream does not depend on the budget, so a run may go on with a larger one. First line
+    `ame-estimate/2 {parameters}`, then one line `<digest> <stream> <float64 in hex>` per batch. The digest covers
+    the line and everything before it. A last line that was cut off is dropped: its batch is measured again.
     """
 
     def __init__(self, path: Path | None, header: str) -> None:
-        self.path, self.values = path, np.empty(0)
+        self.path = path
+        self._known = {stream: np.empty(0) for stream in STREAMS}
         self._chain = hashlib.sha256(header.encode())
         if path is not None:
             self._load(path, header)
 
     @classmethod
-    def open(cls, path: Path | None, players: int, budget: int, seed: int) -> EstimateState:
+    def open(cls, path: Path | None, players: int, seed: int) -> EstimateState:
         """Begin or go on; a file of other parameters is refused."""
-        parameters = json.dumps({"players": players, "budget": budget, "seed": seed}, sort_keys=True)
-        return cls(path, f"ame-estimate/1 {parameters}")
+        parameters = json.dumps({"players": players, "seed": seed}, sort_keys=True)
+        return cls(path, f"ame-estimate/2 {parameters}")
 
-    def take(self, first: int, count: int) -> FloatVector:
-        """What is known of the values first..first + count."""
-        return self.values[first : first + count]
+    def take(self, stream: str, first: int, count: int) -> FloatVector:
+        """What was known at the start of the stream's values first..first + count."""
+        return self._known[stream][first : first + count]
 
-    def append(self, values: FloatVector) -> None:
-        """Keep a batch."""
+    def append(self, stream: str, values: FloatVector) -> None:
+        """Keep a batch; what is on disk survives the program."""
         if self.path is None:
             return
-        body = values.astype("<f8").tobytes().hex()
+        body = f"{stream} {values.astype('<f8').tobytes().hex()}"
         with self.path.open("ab") as file:
             file.write(f"{self._digest(body)} {body}\n".encode())
 
@@ -57,13 +60,14 @@ class EstimateState:
             return
         if lines[0] != header:
             raise FileError(f"expected {header!r}, got {lines[0][:100]!r}", file=path, line=1)
-        parts = []
+        parts: dict[str, list[FloatVector]] = {stream: [] for stream in STREAMS}
         for number, line in enumerate(lines[1:], 2):
             digest, _, body = line.partition(" ")
             if digest != self._digest(body):
                 raise FileError("the digest does not fit: the line was changed", file=path, line=number)
-            parts.append(np.frombuffer(bytes.fromhex(body), dtype="<f8"))
-        self.values = np.concatenate(parts) if parts else np.empty(0)
+            stream, _, values = body.partition(" ")
+            parts[stream].append(np.frombuffer(bytes.fromhex(values), dtype="<f8"))
+        self._known = {stream: np.concatenate([np.empty(0), *found]) for stream, found in parts.items()}
         if len(whole) < len(raw):
             with path.open("r+b") as file:
                 file.truncate(len(whole))
