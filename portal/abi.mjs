@@ -1,4 +1,4 @@
-// Writes src/abi.json: the part of the contracts' ABIs that the page uses, from forge's output. Run after `forge build`.
+// Writes src/abi.json: the part of the shipped contracts' ABIs that the page uses. Run after `make artifacts`.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
@@ -14,7 +14,7 @@ const bare = ({ type, name, indexed, components }) => ({
 });
 const abis = {};
 for (const [contract, names] of Object.entries(used)) {
-  const { abi } = JSON.parse(readFileSync(new URL(`.build/forge/out/${contract}.sol/${contract}.json`, root)));
+  const { abi } = JSON.parse(readFileSync(new URL(`ame/execution/artifacts/${contract}.json`, root))).contractType;
   abis[contract] = abi
     .filter((item) => item.type === 'error' || names.includes(item.name))
     .map(({ type, name, inputs, outputs, stateMutability }) => ({

@@ -17,7 +17,8 @@ const state: State = {
   pools: [], pool: null, wallets: [], connection: null, subject: null, names: [], person: null, chain: null, earnings: null,
   history: null, checks: new Map(), loading: true, offline: '', broken: '', notice: '',
 };
-const place = { header: h('div'), main: h('main', { id: 'main', tabindex: '-1' }) };
+// Screen readers listen to the element of the notices, so it stays while they change.
+const place = { header: h('div'), notices: h('div', { class: 'notices', role: 'status', 'aria-live': 'polite' }), main: h('main', { id: 'main', tabindex: '-1' }) };
 let round = 0; // answers to older questions are not drawn
 let client = pageClient('http://127.0.0.1');
 
@@ -39,7 +40,10 @@ const page: Page = {
 
 function render(): void {
   show(place.header, header(page));
-  const parts: (HTMLElement | null)[] = [notices(page)];
+  const said = notices(page);
+  const text = (items: Iterable<Element>) => [...items].map((item) => item.textContent).join('\n');
+  if (text(said) !== text(place.notices.children)) show(place.notices, ...said);
+  const parts: (HTMLElement | null)[] = [];
   if (state.loading && !state.pool && !state.broken) parts.push(h('p', { class: 'muted' }, 'Opening…'));
   else if (state.pool && !state.subject) parts.push(start(page));
   else if (state.pool) {
@@ -222,7 +226,7 @@ function openHash(): void {
 }
 
 async function main(): Promise<void> {
-  document.getElementById('app')!.replaceChildren(place.header, place.main);
+  document.getElementById('app')!.replaceChildren(place.header, place.notices, place.main);
   render();
   discover((wallet) => {
     state.wallets.push(wallet);

@@ -45,3 +45,6 @@ export const wrongChain = (state: State): boolean =>
 
 export const isHolder = (state: State): boolean =>
   state.connection !== null && state.chain !== null && state.chain.holder.toLowerCase() === state.connection.account.toLowerCase();
+
+/** Whether money can be paid: a name without a wallet has no payout address yet. */
+export const isBound = (state: State): boolean => state.chain !== null && BigInt(state.chain.payout) !== 0n;

@@ -7,7 +7,7 @@ import { type Row, epochStatus } from './earnings';
 import { ACTIVE } from './chain';
 import { stageAmounts } from './proof';
 import { saveCsv } from './statement';
-import { type Page, type State, isHolder, wrongChain } from './state';
+import { type Page, type State, isBound, isHolder, wrongChain } from './state';
 import { clean, count, day, duration, exactMoney, foreign, money, percent, shortHex, stageName } from './text';
 import { switchChain } from './wallet';
 
@@ -28,7 +28,7 @@ export function header(page: Page): HTMLElement {
   return h('header', {}, h('div', { class: 'brand' }, h('strong', {}, 'AME'), picker), account);
 }
 
-export function notices(page: Page): HTMLElement {
+export function notices(page: Page): HTMLElement[] {
   const { state } = page;
   const { pool, chain, earnings } = state;
   const items: (HTMLElement | null)[] = [];
@@ -59,7 +59,7 @@ export function notices(page: Page): HTMLElement {
     items.push(notice('info', 'Your account is a contract.', 'A transaction may need more signers in your wallet; this page shows it when it is on the chain.'));
   }
   if (state.notice) items.push(notice('info', '', state.notice, button('Dismiss', 'dismiss', () => page.note(''), { class: 'quiet' })));
-  return h('div', { class: 'notices', role: 'status', 'aria-live': 'polite' }, ...items);
+  return items.filter(Boolean) as HTMLElement[];
 }
 
 export function start(page: Page): HTMLElement {
@@ -114,7 +114,7 @@ export function summary(page: Page): HTMLElement {
     h('div', { class: `figure ${key}`, id: `figure-${key}` }, h('dt', {}, label), h('dd', {}, money(amount, pool.token), hint ? h('small', {}, hint) : null));
   const waiting = earnings.pending > 0n ? (earnings.secondsLeft > 0 ? `claimable in ${duration(earnings.secondsLeft)}, unless it is challenged` : 'in a moment') : '';
   const claimable = earnings.rows.filter((row) => row.claimable > 0n);
-  const bound = state.chain && state.chain.payout !== '0x0000000000000000000000000000000000000000';
+  const bound = isBound(state);
   const can = claimable.length > 0 && state.connection && !wrongChain(state) && !state.offline && bound;
   const main = can
     ? button(claimable.length > 1 ? `Claim all: ${exactMoney(earnings.claimable, pool.token)}` : `Claim ${exactMoney(earnings.claimable, pool.token)}`, 'claim-all', () => void claimRows(page, claimable), { class: 'main' })
@@ -127,7 +127,7 @@ export function summary(page: Page): HTMLElement {
     : null;
   return h('section', { class: 'card summary', 'aria-label': 'Summary' },
     h('dl', { class: 'figures' },
-      figure('claimable', 'Claimable', earnings.claimable),
+      figure('claimable', bound ? 'Claimable' : 'Waits for binding', earnings.claimable),
       figure('pending', 'Pending', earnings.pending, waiting),
       figure('claimed', 'Claimed', earnings.claimed),
       figure('earned', 'Earned so far', earnings.earned)),
@@ -144,17 +144,19 @@ export function stages(page: Page): HTMLElement | null {
   const { state } = page;
   const { earnings, pool } = state;
   if (!pool || !earnings) return null;
-  const able = state.connection && !wrongChain(state) && !state.offline;
+  const bound = isBound(state);
+  const able = bound && state.connection && !wrongChain(state) && !state.offline;
+  const claimable = bound ? 'Claimable' : 'Waits for binding';
   const line = (row: Row) => h('tr', {},
     h('th', { scope: 'row' }, stageName(pool.stages[row.stage]!)),
-    ...([['Earned', row.earned], ['Pending', row.pending], ['Claimed', row.claimed], ['Claimable', row.claimable]] as const).map(([label, amount]) =>
+    ...([['Earned', row.earned], ['Pending', row.pending], ['Claimed', row.claimed], [claimable, row.claimable]] as const).map(([label, amount]) =>
       h('td', { 'data-label': label, class: amount === 0n ? 'zero' : '' }, money(amount, pool.token))),
     h('td', { 'data-label': 'Proof', class: `proof ${row.proof}` }, PROOFS[row.proof]),
     h('td', { class: 'do' }, able && row.claimable > 0n
       ? button('Claim', `claim-${row.stage}`, () => void claimRows(page, [row]), { 'aria-label': `Claim ${stageName(pool.stages[row.stage]!)}` }) : null));
   return h('section', { class: 'card', 'aria-labelledby': 'stages-title' },
     h('h2', { id: 'stages-title' }, 'By stage'),
-    h('table', {}, h('thead', {}, h('tr', {}, ...['Stage', 'Earned', 'Pending', 'Claimed', 'Claimable', 'Proof', ''].map((title) => h(title ? 'th' : 'td', title ? { scope: 'col' } : {}, title)))),
+    h('table', {}, h('thead', {}, h('tr', {}, ...['Stage', 'Earned', 'Pending', 'Claimed', claimable, 'Proof', ''].map((title) => h(title ? 'th' : 'td', title ? { scope: 'col' } : {}, title)))),
       h('tbody', {}, ...earnings.rows.map(line))),
     earnings.unexplained !== 0n && earnings.earned > 0n
       ? h('p', { class: 'muted', id: 'unexplained' }, `The proven amount counts. The explanations below add up to ${earnings.unexplained > 0n ? 'less' : 'more'} than that, by ${exactMoney(earnings.unexplained > 0n ? earnings.unexplained : -earnings.unexplained, pool.token)}.`) : null);

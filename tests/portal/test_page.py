@@ -283,6 +283,7 @@ def test_page_shows_anybody_by_address_and_name(world: World, serve: Serve, open
     page.get_by_label("Look up an address or a name").fill(name)
     page.keyboard.press("Enter")
     expect(page.locator("#why-not")).to_contain_text("not bound to a wallet yet")
+    expect(page.locator("#figure-claimable dt")).to_have_text("Waits for binding")
     page.get_by_label("Look up an address or a name").fill(BOB.address)
     page.keyboard.press("Enter")
     expect(page.locator("#why-not")).to_contain_text("Connect a wallet to claim")
