@@ -163,6 +163,7 @@ def test_a_kill_in_the_middle_leaves_no_bundle(bundle: Bundle, tmp_path: Path, c
     assert not folder.exists()
     write_bundle(folder, bundle)
     assert read_bundle(folder).settlement == bundle.settlement
+    assert list(tmp_path.iterdir()) == [folder]  # the draft of the killed one is gone too
 
 
 def test_a_full_disk_leaves_nothing(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

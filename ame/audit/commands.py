@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ame.errors import CannotTell, InputError
+from ame.errors import AmeError, CannotTell, InputError
 
 _PATH = click.Path(path_type=Path)
 _NETWORK = click.option(
@@ -54,36 +54,54 @@ def audit(
     from ame.audit.render import to_html, to_json, to_markdown, to_text
     from ame.audit.rerun import rerun_of
 
-    rerun = (
-        None if module is None else rerun_of(import_module(module).PIPELINES, None if everything else sample)
-    )
-    with _Bar(as_json) as bar:
-        facts = _facts(network, pool, folders[-1], from_block, events, bar) if network is not None else None
-        report = auditing.audit(folders, facts, rerun=rerun, on_progress=bar.check)
-    if html is not None:
-        html.write_text(to_html(report), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text(to_markdown(report), encoding="utf-8")
+    # 1 says that something is false: nothing else that happens to an audit may end so.
+    try:
+        rerun = None if module is None else rerun_of(_pipelines(module), None if everything else sample)
+        with _Bar(as_json) as bar:
+            facts = (
+                _facts(network, pool, folders[-1], from_block, events, bar) if network is not None else None
+            )
+            report = auditing.audit(folders, facts, rerun=rerun, on_progress=bar.check)
+        if html is not None:
+            html.write_text(to_html(report), encoding="utf-8")
+        if markdown is not None:
+            markdown.write_text(to_markdown(report), encoding="utf-8")
+    except CannotTell:
+        raise
+    except AmeError as error:
+        raise CannotTell(str(error)) from error
+    except Exception as error:
+        raise CannotTell(f"the audit could not be done: {type(error).__name__}: {error}") from error
     click.echo(to_json(report) if as_json else to_text(report))
     sys.exit(report.exit_code)
+
+
+def _pipelines(module: str) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = import_module(module).PIPELINES
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CannotTell(f"--rerun: expected a module with PIPELINES, got {module!r}: {error}") from error
+    return found
 
 
 def _facts(
     network: str, pool: str | None, folder: Path, first_block: int | None, events: Path | None, bar: _Bar
 ) -> Any:
+    from ame.audit.files import read_manifest
     from ame.audit.gather import gather_facts
-    from ame.audit.reading import read_files
     from ame.audit.rights_check import with_rights
-    from ame.errors import AmeError, ChainError
+    from ame.errors import ChainError
     from ame.execution.chain import connect
 
     try:
-        address = pool or read_files(folder).manifest["pool"]
+        address = pool or read_manifest(folder)[1]["pool"]
     except AmeError:
         return None  # the audit says what is wrong with the manifest
     try:
         with connect(network) as chain:
-            facts = gather_facts(chain, address, first_block=first_block, store=events, on_progress=bar.blocks)
+            facts = gather_facts(
+                chain, address, first_block=first_block, store=events, on_progress=bar.blocks
+            )
             return with_rights(facts, chain, folder)
     except ChainError as error:
         raise CannotTell(str(error)) from error

@@ -102,7 +102,7 @@ def _gini_ppm(ascending: list[int], total: int) -> int:
     if not total:
         return 0
     count = len(ascending)
-    weighted = sum(map(mul, range(1, count + 1), ascending))
+    weighted: int = sum(map(mul, range(1, count + 1), ascending))
     return (2 * weighted - (count + 1) * total) * 10**6 // (count * total)
 
 
