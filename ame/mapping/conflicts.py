@@ -6,8 +6,9 @@ are sold, and does what the operator's policy for that kind says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -29,6 +30,7 @@ _MEANING = {
     "unknown-license": "gives no known permission",
 }
 
+_LENGTH = itemgetter(1)
 _Key: TypeAlias = tuple[str, str]  # kind, licence
 
 
@@ -128,10 +130,11 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
     lineage = rights.lineage
     order = rights.order if wanted is None else [asset for asset in rights.order if asset in wanted]
     duties: _Duties = {}
+    handed_down: _Duties = {}
     found = []
     for name in order:
         asset = rights.assets[name]
-        inherited = _inherited(lineage[name], duties)
+        inherited = _inherited(lineage[name], duties, handed_down)
         terms, broken = _best_terms(asset, inherited)
         if terms.asks:
             duties[name] = inherited.copy()
@@ -152,24 +155,32 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
     return found
 
 
-def _inherited(parents: Iterable[str], duties: _Duties) -> dict[_Key, tuple[_Duty, ...]]:
-    """What the parents owe and ask, one edge further down."""
-    result: dict[_Key, tuple[_Duty, ...]] = {}
+def _inherited(
+    parents: Sequence[str], duties: _Duties, handed_down: _Duties
+) -> dict[_Key, tuple[_Duty, ...]]:
+    """What the parents owe and ask, one edge further down. handed_down: the same by parent, for its other children."""
+    if not parents:
+        return {}
     for parent in parents:
-        for key, above in duties[parent].items():
-            if key[0] == "unknown-license":  # asks nothing of others
-                continue
-            here = tuple([_Duty(origin, length + 1, parent) for origin, length, _ in above])
-            if key in result:
-                here = _merged(result[key], here)
-            result[key] = here
+        if parent not in handed_down:
+            handed_down[parent] = {
+                key: tuple([_Duty(origin, length + 1, parent) for origin, length, _ in above])
+                for key, above in duties[parent].items()
+                if key[0] != "unknown-license"  # asks nothing of others
+            }
+    if len(parents) == 1:
+        return handed_down[parents[0]]
+    result = handed_down[parents[0]].copy()
+    for parent in parents[1:]:
+        for key, above in handed_down[parent].items():
+            result[key] = _merged(result[key], above) if key in result else above
     return result
 
 
 def _merged(one: tuple[_Duty, ...], other: tuple[_Duty, ...]) -> tuple[_Duty, ...]:
     """The nearest origins of both, each once."""
     nearest: dict[str, _Duty] = {}
-    for duty in sorted(one + other, key=lambda duty: duty.length):
+    for duty in sorted(one + other, key=_LENGTH):
         nearest.setdefault(duty.origin, duty)
     return tuple(nearest.values())[:_SOURCES_KEPT]
 

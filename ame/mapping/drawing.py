@@ -10,10 +10,11 @@ from typing import Any
 from ame.errors import InputError
 from ame.mapping import graph
 from ame.mapping.conflicts import Conflict, find_conflicts
+from ame.mapping.layout import arrange
 from ame.mapping.rights import Asset, Parent, Rights, holdings_at
 
 MAX_DRAWN = 500
-_BOX_WIDTH, _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 230, 64, 90, 22, 24
+_BOX_WIDTH, _BOX_HEIGHT, _GAP_X, _GAP_Y, _MARGIN, _LEGEND = 240, 64, 150, 24, 24, 32
 # Okabe and Ito (2008): distinct for all kinds of colour vision.
 _STAGE_COLOURS = ("#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#f0e442")
 _SVG_HEAD = (
@@ -65,18 +66,23 @@ def to_svg(rights: Rights, at: datetime, root: str | None = None) -> str:
             f"expected at most {MAX_DRAWN} assets in one picture, got {len(lineage)}; choose one asset"
         )
     conflicts = _conflicts(rights, lineage)
-    place = _places(lineage)
-    width = max(x for x, _ in place.values()) + _BOX_WIDTH + _MARGIN
-    height = max(y for _, y in place.values()) + _BOX_HEIGHT + _MARGIN
+    cells, bends = arrange(lineage)
+    place = {name: _corner(cell) for name, cell in cells.items()}
+    corners = [*place.values(), *(_corner(cell) for bend in bends.values() for cell in bend)]
+    width = max((x for x, _ in corners), default=0) + _BOX_WIDTH + _MARGIN
+    width = max(width, _MARGIN + 130 * len(rights.stages))
+    height = max((y for _, y in corners), default=0) + _BOX_HEIGHT + _MARGIN
     parts = [
         _SVG_HEAD.format(width=width, height=height),
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        *(_svg_stage(index, stage) for index, stage in enumerate(rights.stages)),
     ]
     for name in lineage:
-        parents = rights.assets[name].parents
+        parents = sorted(rights.assets[name].parents, key=lambda parent: place[parent.asset][::-1])
         for index, parent in enumerate(parents):
             end = place[name][1] + _BOX_HEIGHT * (index + 1) // (len(parents) + 1)
-            parts.append(_svg_edge(place[parent.asset], (place[name][0], end), parent))
+            passed = [_corner(cell) for cell in bends[parent.asset, name]]
+            parts.append(_svg_edge(place[parent.asset], passed, (place[name][0], end), parent))
     for name in lineage:
         parts.append(_svg_box(rights, rights.assets[name], place[name], conflicts.get(name, ()), at))
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -134,33 +140,37 @@ def _holders(asset: Asset, at: datetime) -> str:
     return ", ".join(split) or "nobody yet"
 
 
-def _places(lineage: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, int]]:
-    """Column: longest way from the roots. Row: average row of the parents, so that edges cross little."""
-    column: dict[str, int] = {}
-    for asset in graph.parents_first(lineage):
-        column[asset] = 1 + max((column[parent] for parent in lineage[asset]), default=-1)
-    row: dict[str, float] = {}
-    place = {}
-    for number in range(max(column.values(), default=-1) + 1):
-        assets = [asset for asset in lineage if column[asset] == number]
-        assets.sort(key=lambda asset: sum(row[p] for p in lineage[asset]) / max(1, len(lineage[asset])))
-        for index, asset in enumerate(assets):
-            row[asset] = index
-            x, y = number * (_BOX_WIDTH + _GAP_X), index * (_BOX_HEIGHT + _GAP_Y)
-            place[asset] = (_MARGIN + x, _MARGIN + y)
-    return place
+def _corner(cell: tuple[int, int]) -> tuple[int, int]:
+    column, row = cell
+    return _MARGIN + column * (_BOX_WIDTH + _GAP_X), _MARGIN + _LEGEND + row * (_BOX_HEIGHT + _GAP_Y)
 
 
-def _svg_edge(start: tuple[int, int], end: tuple[int, int], edge: Parent) -> str:
-    x1, y1 = start[0] + _BOX_WIDTH, start[1] + _BOX_HEIGHT // 2
-    x2, y2 = end
-    bend = _GAP_X // 2
+def _svg_stage(index: int, stage: str) -> str:
+    x = _MARGIN + 130 * index
+    return (
+        f'<rect x="{x}" y="{_MARGIN - 6}" width="12" height="12" fill="{_STAGE_COLOURS[index]}"/>'
+        f'<text x="{x + 18}" y="{_MARGIN + 4}" fill="#333">{escape(_short(stage)[:18])}</text>'
+    )
+
+
+def _svg_edge(
+    start: tuple[int, int], passed: Sequence[tuple[int, int]], end: tuple[int, int], edge: Parent
+) -> str:
+    """From box to box; past a column it goes straight, between the boxes' rows."""
+    x, y = start[0] + _BOX_WIDTH, start[1] + _BOX_HEIGHT // 2
+    path, bend = f"M{x} {y}", _GAP_X // 2
+    for left, top in passed:
+        level = top + _BOX_HEIGHT // 2
+        path += f"C{x + bend} {y} {left - bend} {level} {left} {level}H{left + _BOX_WIDTH}"
+        x, y = left + _BOX_WIDTH, level
+    path += f"C{x + bend} {y} {end[0] - bend} {end[1]} {end[0]} {end[1]}"
     label = escape(f"{edge.relation}{_upstream(edge)}")
     dash = ' stroke-dasharray="5 3"' if edge.relation == "trained_on" else ""
     return (
-        f'<path d="M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}" fill="none" stroke="#555"{dash} '
+        f'<path d="{path}" fill="none" stroke="#555"{dash} '
         f'marker-end="url(#tip)"><title>{label}</title></path>'
-        f'<text x="{x2 - 8}" y="{y2 - 3}" text-anchor="end" fill="#333" font-size="10">{label}</text>'
+        f'<text x="{end[0] - 10}" y="{end[1] - 3}" text-anchor="end" fill="#333" font-size="10" '
+        f'stroke="#fff" stroke-width="3" paint-order="stroke">{label}</text>'
     )
 
 
@@ -174,8 +184,10 @@ def _svg_box(
     colour = _STAGE_COLOURS[rights.stages.index(asset.stage)]
     title = "\n".join([f"{asset.id}: {asset.title or asset.stage}", *map(str, conflicts)])
     mark = f" ⚠ {conflicts[actions.index(worst)].kind}" if worst else ""
+    if worst and len(conflicts) > 1:
+        mark += f" +{len(conflicts) - 1}"
     rows: Iterator[tuple[str, str]] = zip(
-        (asset.id, f"{asset.license or 'no licence'}{mark}", _holders(asset, at)),
+        (asset.id, f"{_short(asset.license or 'no licence', 34 - len(mark))}{mark}", _holders(asset, at)),
         ("#000", stroke if worst else "#333", "#333"),
         strict=True,
     )
@@ -190,5 +202,6 @@ def _svg_box(
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 34 else f"{text[:16]}…{text[-17:]}"
+def _short(text: str, most: int = 34) -> str:
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
