@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ame.audit.lies import DEMAND, DUPLICATE, TOTAL, TRANSITION, Challenge, find_lie
-from ame.encoding import leaf_hash
+from ame.encoding import keccak, leaf_hash
 from ame.execution.ledger import StageLedger
 from ame.execution.merkle_sum import SumTree, root_of_proof
 from ame.records import AllocationLine, LedgerCommitment, StageUpdate
@@ -32,7 +32,7 @@ class Stage:
     @property
     def tree(self) -> SumTree:
         leaves = [
-            (leaf_hash(i, c), c) if any(i) else (bytes(32), c)
+            (keccak(i + c.to_bytes(16)), c) if any(i) or c else (bytes(32), 0)
             for i, c in zip(self.ids, self.cumulatives, strict=True)
         ]
         return SumTree.build(leaves, self.depth)
@@ -133,8 +133,6 @@ def test_a_total_that_the_ledger_does_not_have() -> None:
     assert challenge is not None
     assert (challenge.method, challenge.arguments[1]) == (TOTAL, False)
     assert SumTree.build([], 1).root != one.tree.root
-    from ame.encoding import keccak
-
     assert keccak(challenge.arguments[2]) == one.update.afterwards.root
 
 
@@ -233,10 +231,10 @@ def test_one_wrong_leaf_among_a_million_in_seconds() -> None:
     one.cumulatives[654_321] += 1
     one.cumulatives[654_322] -= 1
     update = one.update
-    started = time.monotonic()
+    started = time.process_time()
     challenge = find_lie([one.before], [update], [one], [one])
-    seconds = time.monotonic() - started
-    print(f"one wrong leaf of {count:,}: found in {seconds:.1f} s")  # noqa: T201 - the figure is the point
+    seconds = time.process_time() - started
+    print(f"one wrong leaf of {count:,}: found in {seconds:.1f} s of processor time")  # noqa: T201 - the figure is the point
     assert challenge is not None
     assert (challenge.method, challenge.index) == (TRANSITION, 654_321)
-    assert seconds < 60
+    assert seconds < 20  # half of that on an idle machine
