@@ -19,14 +19,14 @@ from pathlib import Path
 from ame.mapping.allocate import allocate
 from ame.mapping.cards import read_cards
 from ame.mapping.checking import check_rights
-from ame.mapping.importing import import_cards
+from ame.mapping.importing import import_cards, to_text
 from ame.mapping.rights import load_rights
 from ame.records import Shares
 
 listing, output = map(Path, sys.argv[1:3])
 start = time.process_time()
 result = import_cards(read_cards(listing), {"*": sys.argv[3]}, datetime(2026, 1, 1, tzinfo=UTC))
-output.write_text(json.dumps(result.document))
+output.write_text(json.dumps(result.document) if output.suffix == ".json" else to_text(result.document))
 rights = load_rights(output)
 findings = check_rights(rights)
 weights = {stage: {} for stage in rights.stages}
@@ -46,7 +46,10 @@ print(json.dumps({
 
 
 @pytest.mark.deep
-def test_a_hundred_thousand_assets_are_imported_checked_and_resolved_in_ten_seconds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_hundred_thousand_assets_are_imported_checked_and_resolved_in_ten_seconds(
+    tmp_path: Path, form: str
+) -> None:
     listing = tmp_path / "hub.jsonl"
     with listing.open("w") as stream:
         for number in range(20_000):
@@ -61,7 +64,7 @@ def test_a_hundred_thousand_assets_are_imported_checked_and_resolved_in_ten_seco
             stream.write(json.dumps({"id": f"maker{number % 4999}/model-{number}", "cardData": card}) + "\n")
 
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(listing), str(tmp_path / "rights.json"), REGISTRAR],
+        [sys.executable, "-c", _PROGRAM, str(listing), str(tmp_path / f"rights.{form}"), REGISTRAR],
         check=True,
         capture_output=True,
         text=True,

@@ -24,6 +24,7 @@ class Case(NamedTuple):
     name: str
     alice: tuple[set[int], ...]
     copies: tuple[int, ...] = ()
+    indispensable: bool = False  # nothing is worth anything unless all of it is there
 
     @property
     def data(self) -> tuple[set[int], ...]:
@@ -37,6 +38,8 @@ class Case(NamedTuple):
         """The model is the last player."""
         if not coalition >> len(self.data) & 1:
             return 0
+        if self.indispensable and coalition != (1 << self.players) - 1:
+            return 0
         return len(set().union(*(facts for i, facts in enumerate(self.data) if coalition >> i & 1)))
 
 
@@ -48,6 +51,8 @@ CASES = (
     Case("a copy of Bob's set added", (ALICE, BOB), (0, 3)),
     Case("3 empty assets added", (ALICE, set(), set(), set())),
 )
+# Splitting pays under plain Shapley where every piece is indispensable.
+WHOLES = tuple(case._replace(indispensable=True) for case in CASES[:3])
 Rule = tuple[Fraction, Fraction, Fraction, Fraction]  # Alice, Bob, Carol, model
 
 
@@ -103,27 +108,28 @@ RULES = {
     "equal per asset": per_asset,
     "by size": by_size,
     "leave-one-out": leave_one_out,
-    "Shapley, flat": flat_shapley,
-    "by stage (AME)": by_stage,
-    "by stage, copies clustered": with_copies_known,
-    "by stage and holder": by_holder,
+    "plain Shapley": flat_shapley,
+    "Owen by stage (AME)": by_stage,
+    "Owen, copies as one (quotient)": with_copies_known,
+    "Owen by stage and provider": by_holder,
 }
 
 
-def table() -> str:
+def table(cases: Sequence[Case] = CASES) -> str:
     """Rows: what Alice does. Cells: Alice / Bob / Carol / model in per cent."""
     lines = [
         "| Alice / Bob / Carol / model, % | " + " | ".join(RULES) + " |",
         "|" + " --- |" * (len(RULES) + 1),
     ]
-    for case in CASES:
+    for case in cases:
         cells = [" / ".join(f"{float(part * 100):.1f}" for part in rule(case)) for rule in RULES.values()]
         lines.append(f"| {case.name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def test_the_table_of_the_docs_is_what_the_rules_pay() -> None:
-    assert table() in DOCS.read_text(), f"docs/rights.md: expected this table:\n{table()}"
+    for cases in (CASES, WHOLES):
+        assert table(cases) in DOCS.read_text(), f"docs/rights.md: expected this table:\n{table(cases)}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -140,9 +146,14 @@ def test_known_identities_of_one_holder_gain_nothing_by_splitting() -> None:
     assert by_holder(CASES[1]) == by_holder(CASES[2]) == by_holder(CASES[0])
 
 
+def test_splitting_what_is_indispensable_pays_under_plain_shapley_and_not_by_provider() -> None:
+    assert flat_shapley(WHOLES[2])[0] > flat_shapley(WHOLES[1])[0] > flat_shapley(WHOLES[0])[0]
+    assert by_holder(WHOLES[2]) == by_holder(WHOLES[0])
+
+
 def test_clustered_copies_of_ones_own_gain_nothing() -> None:
     assert with_copies_known(CASES[3]) == by_stage(CASES[0])
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201
+    print(table(), table(WHOLES), sep="\n\n")  # noqa: T201
