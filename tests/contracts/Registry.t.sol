@@ -95,6 +95,31 @@ contract RegistryTest is Test {
         registry.bind(registrar, NAME, alice, wallet, DELAY, time, time, vouch, consent);
     }
 
+    function test_nobody_is_bound_to_the_zero_payout_and_nobody_sets_it() public {
+        wallet = address(0);
+        bytes memory vouch = _vouch(registrarKey, DELAY, block.timestamp);
+        bytes memory consent = _consent(aliceKey, DELAY, 0, block.timestamp);
+        vm.expectRevert(ContributorRegistry.ZeroAddress.selector);
+        registry.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, vouch, consent);
+        bytes32 own = bytes32(uint256(uint160(alice)));
+        vm.prank(alice);
+        vm.expectRevert(ContributorRegistry.ZeroAddress.selector);
+        registry.setPayout(own, address(0));
+    }
+
+    function test_payouts_of_many_ids_are_those_of_each() public {
+        _bind(DELAY);
+        bytes32[] memory ids = new bytes32[](4);
+        (ids[0], ids[1], ids[2]) = (id, keccak256("unbound"), bytes32(uint256(uint160(outsider))));
+        address[] memory payouts = registry.payoutsOf(ids);
+        assertEq(payouts.length, 4);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(payouts[i], registry.payoutOf(ids[i]));
+        }
+        assertEq(payouts[0], wallet);
+        assertEq(registry.payoutsOf(new bytes32[](0)).length, 0);
+    }
+
     function test_attack_malleable_signature() public {
         bytes memory vouch = _vouch(registrarKey, DELAY, block.timestamp);
         (bytes32 r, bytes32 s) = abi.decode(bytes.concat(vouch), (bytes32, bytes32));

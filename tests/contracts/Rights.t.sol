@@ -126,6 +126,24 @@ contract RightsTest is Test {
         assertEq(rights.registrantsOf(CONTENT).length, 3);
     }
 
+    function test_a_contest_is_settled_in_time_and_on_an_asset_of_the_content() public {
+        bytes32 id = _register(artist, artistId);
+        _register(rival, rivalId);
+        bytes[] memory signatures = new bytes[](2);
+        signatures[0] = _sign(artistKey, id, 2);
+        vm.startPrank(rival);
+        vm.expectRevert(abi.encodeWithSelector(RightsRegistry.SignatureExpired.selector, block.timestamp - 1));
+        rights.settle(CONTENT, id, block.timestamp - 1, signatures);
+        bytes32 none = keccak256("an asset of nobody");
+        signatures[0] = _sign(artistKey, none, 2);
+        vm.expectRevert(abi.encodeWithSelector(RightsRegistry.WrongAsset.selector, none));
+        rights.settle(CONTENT, none, block.timestamp, signatures);
+        vm.expectRevert(abi.encodeWithSelector(RightsRegistry.InvalidSignature.selector, artist));
+        rights.settle(CONTENT, id, block.timestamp, new bytes[](1)); // too few
+        vm.stopPrank();
+        assertTrue(rights.isContested(CONTENT));
+    }
+
     function _sign(uint256 key, bytes32 id, uint256 registrations) private view returns (bytes memory) {
         bytes32 domain = keccak256(
             abi.encode(
