@@ -1,4 +1,4 @@
-"""Chains for the tests of this folder: Ape's own in this process, and anvil. Chain tests run on both."""
+"""Chains for the tests of this folder: Ape's own in this process, and under `make test-deep` anvil as well."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import pytest
 
 from ame.execution.chain import EMBEDDED, Chain, connect
 
+CHAINS = [
+    pytest.param(EMBEDDED, id="py-evm"),
+    pytest.param("ethereum:local:foundry", id="anvil", marks=pytest.mark.deep),
+]
 
-@pytest.fixture(scope="module", params=[EMBEDDED, "ethereum:local:foundry"], ids=["py-evm", "anvil"])
+
+@pytest.fixture(scope="module", params=CHAINS)
 def chain(request: pytest.FixtureRequest) -> Iterator[Chain]:
     with connect(request.param) as opened:
         yield opened

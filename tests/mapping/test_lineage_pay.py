@@ -1,6 +1,8 @@
 """Upstream shares on graphs whose answers can be worked out by hand; the numbers of docs/rights.md."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ame.errors import InputError
 from ame.mapping.lineage_pay import flow
@@ -97,3 +99,36 @@ def test_a_chain_of_ten_thousand_ends() -> None:
     found = kept(chain, {"a9999": 10**18})
     assert sum(found.values()) == 10**18
     assert found["a0"] == pytest.approx(10**18 * 0.999999**9999, rel=1e-9)
+
+
+EDGES = st.dictionaries(
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    st.tuples(st.integers(0, 40_000), st.sampled_from(["relative", "absolute"])),
+    max_size=25,  # of 4 % each: never more than the whole
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EDGES, st.dictionaries(st.integers(0, 9), st.integers(0, 10**24), min_size=1))
+def test_any_graph_pays_out_everything_or_is_refused_for_its_cycle(
+    edges: dict[tuple[int, int], tuple[int, str]], weights: dict[int, int]
+) -> None:
+    parents: dict[int, list[str]] = {}
+    for (child, parent), (ppm, scope) in edges.items():
+        one = f"{{asset: a{parent}, upstream_ppm: {ppm}, scope: {scope}}}"
+        parents.setdefault(child, []).append(one)
+    lines = [asset(f"a{n}", f"parents: [{', '.join(parents.get(n, []))}]") for n in range(10)]
+    ancestors: dict[int, set[int]] = {n: {parent for child, parent in edges if child == n} for n in range(10)}
+    for _ in range(10):  # as often as a path can be long
+        for child in range(10):
+            ancestors[child] |= {far for near in ancestors[child] for far in ancestors[near]}
+    if any(n in ancestors[n] for n in range(10)):
+        with pytest.raises(InputError, match="its lineage is a cycle: "):
+            kept(lines, {})
+        return
+    found = kept(lines, {f"a{n}": weight for n, weight in weights.items()})
+    assert sum(found.values()) == sum(weights.values())
+    assert all(amount >= 0 for amount in found.values())
+    for name in found:
+        number = int(name[1:])
+        assert number in weights or any(number in ancestors[n] for n in weights)
