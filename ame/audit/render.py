@@ -35,7 +35,7 @@ def to_json(report: Report) -> str:
 
 def to_text(report: Report) -> str:
     """Verdict first, then each check on a line."""
-    lines = [f"{HEADLINES[report.verdict]}: {report.sentence}"]
+    lines = [f"{HEADLINES[report.verdict]}: {_said(report)}"]
     for check in report.checks:
         lines.append(f"  {SIGNS[check.verdict]} {check.name:<12} {_finding(check._asdict())}")
     return "\n".join(lines)
@@ -43,7 +43,7 @@ def to_text(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """Verdict, money, stages, contributors, checks."""
-    lines = [f"# {HEADLINES[report.verdict]}", "", _cell(report.sentence), ""]
+    lines = [f"# {HEADLINES[report.verdict]}", "", _cell(_said(report)), ""]
     lines += [f"- {name}: `{_cell(value)}`" for name, value in report.subject.items()]
     money = _money(report.figures)
     settlement, people = report.figures.get("settlement"), report.figures.get("contributors")
@@ -86,6 +86,7 @@ def to_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(
         report=report,
         headline=HEADLINES[report.verdict],
+        sentence=_said(report),
         signs=SIGNS,
         figures=report.figures,
         money=money,
@@ -98,6 +99,11 @@ def to_html(report: Report) -> str:
 def percent(ppm: int) -> str:
     """`12.34 %`"""
     return f"{ppm / 10**4:.2f} %"
+
+
+def _said(report: Report) -> str:
+    """The sentence under a headline that has said already what the verdict is."""
+    return report.sentence.removeprefix("false: ").removeprefix("cannot tell: ")
 
 
 def _money(figures: Mapping[str, Any]) -> Any:

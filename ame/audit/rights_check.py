@@ -29,7 +29,10 @@ def with_rights(facts: ChainFacts, chain: Chain, folder: Path) -> ChainFacts:
     from ame.mapping.publishing import read_published
 
     try:
-        rights = parse_rights((folder / "rights.yaml").read_text(encoding="utf-8"))
+        text = (folder / "rights.yaml").read_text(encoding="utf-8")
+        if "as_of" not in text:  # no need to parse a million holders twice
+            return facts
+        rights = parse_rights(text)
     except (AmeError, OSError, UnicodeDecodeError):
         return facts
     try:

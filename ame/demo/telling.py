@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import rfc8785
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -290,13 +292,30 @@ def _tampered_bundle(console: Console, told: Told, output: Path) -> None:
     row["amount"] = str(int(row["amount"]) + 1)
     lines[0] = json.dumps(row, separators=(",", ":"), sort_keys=True)
     path.write_text("\n".join(lines) + "\n")
-    report = audit(copies, gather_facts(told.world.chain, pool.contract.address))
+    facts = gather_facts(told.world.chain, pool.contract.address)
+    report = audit(copies, facts)
     told.verdicts.append(
         ("tampered bundle: one unit more for the first line", report.is_true, report.sentence)
     )
     console.print(f"One unit added in {path.name}: [bold red]{report.sentence}")
     if report.is_true:
         raise InternalError("a tampered bundle passed its audit")
+    _list_again(copies[-1], path)
+    report = audit(copies, facts)
+    found = report.check("telescoping")
+    text = f"at {found.where}: expected {found.expected}, found {found.found}"
+    told.verdicts.append(("the same, and all hashes of the manifest made to fit", report.is_true, text))
+    console.print(f"All hashes made to fit, it is still false {text}", style="bold red")
+    if report.is_true or not found.where:
+        raise InternalError("a tampered bundle with fitting hashes passed its audit")
+
+
+def _list_again(folder: Path, part: Path) -> None:
+    """The manifest as if the changed part had always been so."""
+    data, where = part.read_bytes(), folder / "manifest.json"
+    manifest = json.loads(where.read_bytes())
+    manifest["parts"][part.name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    where.write_bytes(rfc8785.dumps(manifest))
 
 
 def _tampered_proposal(console: Console, told: Told, rights: bytes) -> None:

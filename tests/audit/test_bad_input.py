@@ -89,7 +89,9 @@ def _other_value(data: bytes, chance: random.Random) -> bytes:
             )
             break
         here = here[key]
-    lines[at] = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    lines[at] = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(
+        errors="surrogatepass"
+    )
     return b"\n".join(lines)
 
 
