@@ -40,7 +40,7 @@ test-pure: setup ## no chain, no browser: seconds
 	$(PYTEST) -p no:ape_test -m "not chain and not browser and not deep" $(ARGS)
 
 # Behaviour is tested on the quick code generator's build; vectors and gas on the code that ships, as all is in test-deep.
-SHIPPED_CODE := tests/contracts/{Vectors,Gas}.t.sol
+SHIPPED_CODE := tests/contracts/{Vectors,Gas,GriefingGas}.t.sol
 test-contracts: setup ## Solidity tests, and the gas figures against tests/gas
 	FOUNDRY_PROFILE=quick $(FORGE) test --no-match-path '$(SHIPPED_CODE)'
 	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-path '$(SHIPPED_CODE)'
@@ -67,8 +67,9 @@ lint: setup ## style, types, Solidity format, static analysis
 	@touch $@
 
 gas: setup ## gas of every call beside the peers' (docs/gas.md); writes tests/gas again and shows what changed
-	$(FORGE) test --match-path 'tests/contracts/Gas.t.sol'
+	$(FORGE) test --match-path 'tests/contracts/{Gas,GriefingGas}.t.sol'
 	$(PYTHON) scripts/gas.py
+	$(PYTHON) scripts/griefing.py
 	@git --no-pager diff --stat -- tests/gas docs/gas.md
 
 mutate: setup ## changes the contracts one place at a time: who notices? docs/mutation.md; ARGS="--sample 60 --seed 1"

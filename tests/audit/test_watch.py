@@ -98,7 +98,9 @@ def test_what_was_not_published_is_demanded_once_in_every_stage(tmp_path: Path) 
     assert {action.stage for action in decision.actions} == {0, 1, 2}
     assert "no bundle with this evidence was published" in decision.reason
     demanded(history, decision.actions, 10)
-    again = decide(at(history, 400), history.folders[:1], ME)
+    again = decide(
+        at(history, 800), history.folders[:1], ME
+    )  # one round fewer is left; this one has begun before
     assert again.actions == ()
     assert f"waiting for answers to {len(decision.actions)} demands" in again.reason
 
@@ -113,9 +115,14 @@ def test_a_restart_amid_a_round_sends_the_rest_of_it(tmp_path: Path) -> None:
 def test_demands_of_others_do_not_hold_the_watcher_up(tmp_path: Path) -> None:
     """Or a liar could demand himself what he then answers at the last moment, again and again."""
     history = pending(tmp_path, lie=False)
-    whole = decide(at(history, 10), history.folders[:1], ME).actions
-    demanded(history, [whole[0]._replace(index=whole[0].index ^ 1)], 10, by=WALLETS[2])
-    assert decide(at(history, 10), history.folders[:1], ME).actions == whole
+    policy, late = replace(ME, most_demands=2), 3000
+    whole = decide(at(history, late), history.folders[:1], policy).actions
+    mine = {(one.stage, one.index) for one in whole}
+    others = [
+        demand(stage, index, "") for stage in range(3) for index in (0, 1) if (stage, index) not in mine
+    ]
+    demanded(history, others, late, by=WALLETS[2])
+    assert decide(at(history, late), history.folders[:1], policy).actions == whole
 
 
 def test_answers_open_what_nobody_published(tmp_path: Path) -> None:
