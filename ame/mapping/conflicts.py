@@ -146,9 +146,12 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
             duties[name] = inherited
         for key, origins in broken:
             found.append(Conflict(*key, name, origins[:SOURCES_SHOWN], len(origins) > SOURCES_SHOWN, duties))
-        told = {key for key, _ in broken}
         for key, above in inherited.items():
-            if key[0] == "attribution" and key not in told and len(above) == _SOURCES_KEPT:
+            if (
+                len(above) == _SOURCES_KEPT
+                and key[0] == "attribution"
+                and all(key != one for one, _ in broken)
+            ):
                 path = _uncredited(asset, key, lineage, duties)
                 if path:
                     found.append(Conflict(*key, name, path[:1], _path=path))

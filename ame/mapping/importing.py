@@ -160,8 +160,11 @@ def to_text(document: Mapping[str, Any]) -> str:
     for asset in document["assets"]:
         lead = "  - "
         for name, value in asset.items():
-            if isinstance(value, list):
-                lines += [f"{lead}{name}:", *(f"      - {_flow(item)}" for item in value)]
+            if type(value) is str:
+                lines.append(f"{lead}{name}: {_quoted(value)}")
+            elif type(value) is list:
+                lines.append(f"{lead}{name}:")
+                lines += [f"      - {_flow(item)}" for item in value]
             else:
                 lines.append(f"{lead}{name}: {_flow(value)}")
             lead = "    "
@@ -171,6 +174,8 @@ def to_text(document: Mapping[str, Any]) -> str:
 def _flow(value: Any) -> str:
     if type(value) is str:
         return _quoted(value)
+    if type(value) is int:
+        return str(value)
     if type(value) is dict:
         pairs = [
             f"{key}: {_quoted(item) if type(item) is str else _flow(item)}" for key, item in value.items()

@@ -230,12 +230,14 @@ def kinds_of(key: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def family(key: str) -> str:
     """The licence without its minor version and `-only`: CC-BY-SA-4, GPL-3."""
     match = re.match(r"(.*?-\d+)(\.\d+)*", key)
     return match[1] if match else key
 
 
+@cache
 def may_follow(key: str, child: str) -> bool:
     """Whether a work under the share-alike licence `key` may be passed on under `child`."""
     one, other = family(key), family(child)
