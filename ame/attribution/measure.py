@@ -9,10 +9,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ame.attribution.duplicates import DuplicateSearch, find_duplicates, merge
 from ame.attribution.duplicates import to_log as duplicates_to_log
 from ame.attribution.game import Pipeline, PipelineGame, Progress
-from ame.attribution.hierarchical import DEFAULT_LIMITS, Limits, Plan, Tree, plan_hierarchy, solve_exact
+from ame.attribution.hierarchical import (
+    DEFAULT_LIMITS,
+    Limits,
+    Plan,
+    Tree,
+    plan_hierarchy,
+    solve,
+    solve_exact,
+)
 from ame.attribution.policies import NOTED, PLAIN, Policies
 from ame.attribution.policies import from_log as policies_from_log
 from ame.attribution.scores import StageScores, score_stage, split_by_scores
@@ -94,6 +104,17 @@ def derive_inner(one: Measurement) -> tuple[tuple[Fraction, ...], ...]:
     plan = _plan(one.pipeline, one.stages, one.assets, one.policies, one.seed)
     values = [one.values_ppm[int(mask)] for mask in plan.coalitions]
     return _inner(solve_exact(plan, values).exact_values, one.stages, one.assets, scores)
+
+
+def derive_errors(one: Measurement) -> tuple[tuple[int, ...], ...]:
+    """The assets' standard errors once more, in ppm. Floats: another machine may round the last one up differently.
+
+    Raises what derive_inner raises.
+    """
+    plan = _plan(one.pipeline, one.stages, one.assets, one.policies, one.seed)
+    values = np.array([one.values_ppm[int(mask)] for mask in plan.coalitions], dtype=np.float64)
+    errors = [_round_up(error) for error in solve(plan, values).standard_errors]
+    return _by_stage(errors, one.assets)
 
 
 def is_two_levels(one: Measurement) -> bool:

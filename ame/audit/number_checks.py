@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 
-from ame.attribution.measure import derive_inner, is_two_levels
+from ame.attribution.measure import derive_errors, derive_inner, is_two_levels
 from ame.attribution.policies import from_log
 from ame.attribution.shares import shares as attribute
 from ame.audit import independent
@@ -60,9 +60,21 @@ def measurement(case: Case) -> str:
         for stage, assets, due, found in zip(one.stages, one.assets, expected, one.inner, strict=True):
             for asset, value, other in zip(assets, due, found, strict=True):
                 same(value, other, f"coalitions.json: {name}: inner value of {asset} in {stage}, in ppm")
+        _check_errors(one)
     if skipped:
         raise CannotTell(skipped[0])
     return f"values of {len(pipelines)} pipelines follow from their coalitions"
+
+
+def _check_errors(one: Measurement) -> None:
+    """Error bars move no money, but people judge by them. One ppm off is another machine's rounding."""
+    due: Sequence[Sequence[int]] = [[0] * len(assets) for assets in one.assets]
+    if not is_two_levels(one):
+        due = derive_errors(one)
+    for assets, expected, found in zip(one.assets, due, one.standard_errors, strict=True):
+        for asset, error, other in zip(assets, expected, found, strict=True):
+            if abs(error - other) > 1:
+                differ(error, other, f"coalitions.json: {one.pipeline}: standard error of {asset}, in ppm")
 
 
 def _inner(one: Measurement) -> list[list[Fraction]]:
