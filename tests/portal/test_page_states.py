@@ -474,7 +474,7 @@ def test_evil_names_change_nothing(world: World, serve: Serve, open_page: Open, 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda pool: pool.update(format="ame-portal/2"),
+        lambda pool: pool.update(format="ame-portal/1"),
         lambda pool: pool.update(stages=["a"] * 40),
         lambda pool: pool["token"].update(decimals=10**9),
         lambda pool: pool["chain"].update(explorer="javascript:alert(1)"),
