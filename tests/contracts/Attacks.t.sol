@@ -88,7 +88,7 @@ contract AttacksTest is PoolTest {
 
     function test_attack_expired_signature_of_a_claim() public {
         Claim[] memory items = _settleFor(artist);
-        uint256 deadline = block.timestamp;
+        uint256 deadline = vm.getBlockTimestamp(); // via IR, block.timestamp would be read again after the skip
         bytes memory good = _sign(block.chainid, address(pool), items[0].contributorId, outsider, 0, deadline);
         skip(1);
         _refused(items, deadline, good, abi.encodeWithSelector(Claims.SignatureExpired.selector, deadline));

@@ -7,7 +7,8 @@ import {Challenges} from "../../contracts/pool/Challenges.sol";
 import {Claims} from "../../contracts/pool/Claims.sol";
 import {Deposits} from "../../contracts/pool/Deposits.sol";
 import {PoolBase} from "../../contracts/pool/PoolBase.sol";
-import {Claim, Ledger, RangeClaim, StageProposal} from "../../contracts/Records.sol";
+import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
+import {Claim, Ledger, RangeClaim, StageProposal, Terms} from "../../contracts/Records.sol";
 import {PoolTest} from "./support/PoolTest.sol";
 
 /// Refusals that no story needs, and views: what the other tests leave out of the branches.
@@ -147,6 +148,22 @@ contract CoverageTest is PoolTest {
     function _malformed(RangeClaim memory range) private {
         vm.expectRevert(MerkleSum.MalformedProof.selector);
         pool.claimRange(range);
+    }
+
+    function test_a_pool_without_bonds_stops_fraud_for_nothing() public {
+        Terms memory terms = _terms(address(token));
+        (terms.bondWei, terms.demandBondWei) = (0, 0);
+        pool = SettlementPool(factory.createPool(terms, "no bonds"));
+        _deposit(REVENUE);
+        _prepare(4);
+        books[1][0].cumulatives[2] += 1;
+        books[1][0].cumulatives[3] -= 1;
+        _post();
+        uint256 before = auditor.balance;
+        _challengeTransition(0, 2);
+        assertEq(auditor.balance, before);
+        assertEq(uint8(_status()), uint8(ISettlementPool.Status.Cancelled));
+        assertEq(pool.unallocated(), REVENUE);
     }
 
     function test_bonds_never_go_to_the_zero_address() public {

@@ -63,6 +63,33 @@ contract LibrariesTest is Test {
         assertEq(fast.prefixSum(index, proof), prefix);
     }
 
+    /// docs/protocol.md, section 3.
+    function test_the_example_of_the_protocol_page() public view {
+        int128[] memory table = new int128[](4);
+        (table[1], table[2], table[3]) = (40, 20, 100);
+        int256[] memory values = fast.numerators(table, 2);
+        assertEq(values[0], 120);
+        assertEq(values[1], 80);
+        uint128[] memory amounts = fast.amounts(table, 2);
+        assertEq(amounts[0], 60);
+        assertEq(amounts[1], 40);
+        uint128 first = 40 + uint128(fast.part(40, 0, 3, 4));
+        uint128 second = 20 + uint128(fast.part(40, 3, 1, 4));
+        assertEq(first, 70);
+        assertEq(second, 30);
+        bytes32 left = fast.leafHash(bytes32(uint256(0x11)), first);
+        bytes32 right = fast.leafHash(bytes32(uint256(0x22)), second);
+        assertEq(left, 0xa9775e0a12e44edb7249e1401559648f310b4d1bb1ebd023e950f303107c28a0);
+        assertEq(right, 0xe29d65c4686d478a464ffaccbac51e71bf5a374bb093b9c2c7305985d0bd3543);
+        (bytes32 root, uint256 total, uint256 depth) = fast.climb(left, first, 0, abi.encodePacked(right, second));
+        assertEq(root, 0x473dfc4681ab0ede1dd12a01a03981b9d289f7a1cf48318c1187dc394421e3a3);
+        assertEq(total, 100);
+        assertEq(depth, 1);
+        bytes32 word = fast.commitment(root, 100, 1);
+        assertEq(word, 0x4b19d8bd6222fc408f9b80c9a6dbfe0cde67e11fe420eec576e7dc60836673a8);
+        assertEq(keccak256(new bytes(96)), 0x46700b4d40ac5c35af2c22dda2787a91eb567b06c924a8fb8ae9a05b20c08c21);
+    }
+
     function test_climb_refuses_depth_0_and_33_and_an_index_out_of_range() public {
         vm.expectRevert(MerkleSum.MalformedProof.selector);
         fast.climb(0, 0, 0, "");
