@@ -256,9 +256,11 @@ def lying_pool(chain: Chain, factory: tuple[Any, Any], web: Web) -> Any:
 @pytest.mark.parametrize(
     ("mode", "why", "does"),
     [
-        ("missing", "404", "demand"),
-        ("garbage", "expected the manifest", "demand"),
-        ("huge", "expected at most", "demand"),
+        pytest.param(
+            "missing", "404", "demand", marks=pytest.mark.deep
+        ),  # and in test_watch, without a process
+        pytest.param("garbage", "expected the manifest", "demand", marks=pytest.mark.deep),
+        pytest.param("huge", "expected at most", "demand", marks=pytest.mark.deep),
         ("slow", "too slow, given up", "demand"),
         ("right", "its weight gives another amount", "challengeTransition"),
     ],
