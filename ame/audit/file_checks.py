@@ -16,12 +16,17 @@ def manifest(case: Case) -> str:
     files = case.contents.files
     if files.altered:
         differ("the parts that the manifest lists", files.altered[0], str(files.folder))
+    listed = files.manifest["parts"]
+    unlisted = [name for name in SINGLE_PARTS if name not in listed]
+    if unlisted:
+        differ(f"the part {unlisted[0]}", sorted(listed), f"{files.folder / 'manifest.json'}: parts")
+    if "settlement.json" not in files.missing:
+        stages = decoded(lambda: case.contents.head).stages
+        expected = {*SINGLE_PARTS, *(f"ledger/{stage}.bin" for stage in stages)}
+        same(sorted(expected), sorted(listed), f"{files.folder / 'manifest.json'}: parts")
     if files.missing:
         raise CannotTell(f"{files.folder / files.missing[0]}: the part is missing")
-    stages = decoded(lambda: case.contents.head).stages
-    expected = {*SINGLE_PARTS, *(f"ledger/{stage}.bin" for stage in stages)}
-    same(sorted(expected), sorted(files.manifest["parts"]), f"{files.folder / 'manifest.json'}: parts")
-    return f"{len(files.manifest['parts'])} parts have their SHA-256"
+    return f"{len(listed)} parts have their SHA-256"
 
 
 def formats(case: Case) -> str:

@@ -156,6 +156,8 @@ CHANGES: list[tuple[str, str, Change]] = [
         "manifest.json", lambda m: m["parts"]["usage.jsonl"].update(bytes=1)).evidence()),
     ("a part that is not listed", "manifest", lambda c: c.document(
         "manifest.json", lambda m: m["parts"].pop("usage.jsonl")).evidence()),
+    ("the head is not listed", "manifest", lambda c: c.document(
+        "manifest.json", lambda m: m["parts"].pop("settlement.json")).evidence()),
     ("the manifest gets a field", "manifest", lambda c: c.document(
         "manifest.json", lambda m: m.update(more="1")).evidence()),
     ("the manifest is of an unknown format", "manifest", lambda c: c.document(
