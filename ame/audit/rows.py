@@ -7,7 +7,8 @@ import sys
 from array import array
 from binascii import unhexlify
 from collections.abc import Iterator
-from hashlib import blake2b
+from hashlib import sha256
+from itertools import accumulate
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +19,15 @@ from ame.encoding import to_bytes
 from ame.errors import FileError
 from ame.records import MAX_AMOUNT, AllocationLine
 
-DIGEST_BYTES = 16
 _KEYS = {"stage", "contributor_id", "name", "weight", "amount", "reasons"}
-# A line whose texts are printable ASCII without quotes and backslashes is canonical if it looks like this.
-_TEXT = rb'"[ !#-\[\]-~]*"'
+CHUNK_BYTES = 2**20
+# A line that looks like this is canonical if it is plain: printable ASCII without backslashes, and no line break inside.
+_PLAIN = bytes(set(range(0x20, 0x7F)) - {ord("\\")} | {ord("\n")})
+_TEXT = rb'"[^"]*"'
 _LINE = re.compile(
-    rb'\{"amount":"(0|[1-9][0-9]{0,38})","contributor_id":"0x([0-9a-f]{64})","name":(null|' + _TEXT + rb"),"
+    rb'(\{"amount":"(0|[1-9][0-9]{0,38})",("contributor_id":"0x([0-9a-f]{64})","name":(null|' + _TEXT + rb"),"
     rb'"reasons":\[(?:' + _TEXT + rb"(?:," + _TEXT + rb')*)?\],"stage":"([A-Za-z0-9_-]{1,64})",'
-    rb'"weight":"(0|[1-9][0-9]{0,38})"\}\n'
+    rb'"weight":"(0|[1-9][0-9]{0,38})"\}\n))'
 )
 
 
@@ -63,7 +65,7 @@ class Row(NamedTuple):
 class AllocationRows:
     """allocation.jsonl in columns, without the reasons: those stay on the disk, and `row` gets them from there.
 
-    digests: of each line all but the amount, so that a line can be compared without being kept.
+    digests: SHA-256 of each line but its amount, so that a line can be compared without being kept.
     """
 
     def __init__(self, data: bytes, file: Path) -> None:
@@ -77,7 +79,9 @@ class AllocationRows:
         self._starts = array("Q")
         at = 0
         while at < len(data):
-            at = self._read_line(data, at)
+            end = data.find(b"\n", at + CHUNK_BYTES) + 1 or len(data)
+            self._read(data[at:end], at)
+            at = end
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,51 +99,39 @@ class AllocationRows:
         """All lines of one contributor."""
         return (self.row(at) for at, found in enumerate(self.ids) if found == contributor_id)
 
-    def _read_line(self, data: bytes, at: int) -> int:
-        match = _LINE.match(data, at)
-        if match is None:
-            return self._read_other_line(data, at)
-        amount, contributor_id, name, stage, weight = match.groups()
-        end = match.end()
-        self._add(
-            at,
-            sys.intern(stage.decode()),  # the same few words a million times
-            unhexlify(contributor_id),
-            None if name == b"null" else name[1:-1].decode(),
-            int(weight),
-            int(amount),
-            data[match.end(1) + 2 : end],
-        )
-        return end
+    def _read(self, chunk: bytes, start: int) -> None:
+        """Whole lines, which start at this byte of the file."""
+        found = [] if chunk.translate(None, _PLAIN) else _LINE.findall(chunk)
+        lines, amounts, rests, ids, names, stages, weights = zip(*found, strict=True) if found else ((),) * 7
+        lengths = list(map(len, lines))
+        if sum(lengths) != len(chunk) or len(lines) != chunk.count(b"\n"):  # something looks otherwise
+            self._read_slowly(chunk, start)
+            return
+        self._starts.extend(accumulate(lengths[:-1], initial=start))
+        self.stages += [sys.intern(stage.decode()) for stage in stages]  # the same few words a million times
+        self.ids += map(unhexlify, ids)
+        self.names += [None if name == b"null" else name[1:-1].decode() for name in names]
+        self.weights += map(int, weights)
+        self.amounts += map(int, amounts)
+        self.digests += map(_digest, rests)
+        if max(map(max, (self.weights[-len(lines) :], self.amounts[-len(lines) :]))) > MAX_AMOUNT:
+            raise FileError(f"expected amounts up to {MAX_AMOUNT}", file=self.file)
 
-    def _read_other_line(self, data: bytes, at: int) -> int:
-        end, number = data.find(b"\n", at), len(self) + 1
-        if end < 0:
-            raise FileError("expected a line break at the end", file=self.file, line=number)
-        row = _row(data[at:end], f"{self.file}:{number}")
-        rest = _but_amount(data[at : end + 1])
-        self._add(at, row.stage, row.contributor_id, row.name, row.weight, row.amount, rest)
-        return end + 1
-
-    def _add(
-        self,
-        at: int,
-        stage: str,
-        contributor_id: bytes,
-        name: str | None,
-        weight: int,
-        amount: int,
-        rest: bytes,
-    ) -> None:
-        if weight > MAX_AMOUNT or amount > MAX_AMOUNT:
-            raise FileError(f"expected amounts up to {MAX_AMOUNT}", file=self.file, line=len(self) + 1)
-        self._starts.append(at)
-        self.stages.append(stage)
-        self.ids.append(contributor_id)
-        self.names.append(name)
-        self.weights.append(weight)
-        self.amounts.append(amount)
-        self.digests.append(_digest(rest))
+    def _read_slowly(self, chunk: bytes, start: int) -> None:
+        at = 0
+        while at < len(chunk):
+            end, number = chunk.find(b"\n", at), len(self) + 1
+            if end < 0:
+                raise FileError("expected a line break at the end", file=self.file, line=number)
+            row = _row(chunk[at:end], f"{self.file}:{number}")
+            self._starts.append(start + at)
+            self.stages.append(row.stage)
+            self.ids.append(row.contributor_id)
+            self.names.append(row.name)
+            self.weights.append(row.weight)
+            self.amounts.append(row.amount)
+            self.digests.append(_digest(_but_amount(chunk[at : end + 1])))
+            at = end + 1
 
 
 def digest_of(stage: str, name: str | None, line: AllocationLine) -> bytes:
@@ -154,7 +146,7 @@ def digest_of(stage: str, name: str | None, line: AllocationLine) -> bytes:
 
 
 def _digest(rest: bytes) -> bytes:
-    return blake2b(rest, digest_size=DIGEST_BYTES).digest()
+    return sha256(rest).digest()
 
 
 def _but_amount(line: bytes) -> bytes:
