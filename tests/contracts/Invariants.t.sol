@@ -16,6 +16,18 @@ contract PoolHandler is PoolTest {
     bool public attackSucceeded;
     bool public validClaimFailed;
     bool public wasPending;
+    bool public amountFell;
+    SettlementPool public other; // of the same terms, with the same books never posted to it
+    uint256 public constant OTHERS = 12_345;
+    mapping(uint256 stage => mapping(bytes32 id => uint256)) private _claimedBefore;
+
+    function setUp() public override {
+        super.setUp();
+        SettlementPool own = pool;
+        pool = other = SettlementPool(factory.createPool(_terms(address(token)), "other"));
+        _deposit(OTHERS);
+        pool = own;
+    }
 
     function deposit(uint64 amount) external {
         if (pool.closed()) return;
@@ -137,6 +149,10 @@ contract PoolHandler is PoolTest {
         item = _claimOf(ghostActive, stage, index % count);
         item.contributorId = thief;
         _attack(abi.encodeCall(pool.claim, (item)));
+        _watchAmounts();
+        vm.prank(outsider);
+        (bool ok,) = address(other).call(abi.encodeCall(pool.claim, (_claimOf(ghostActive, stage, index % count))));
+        attackSucceeded = attackSucceeded || ok; // a leaf of this pool in another one
         if (wasPending) _attackPending(stage, uint32(index % books[latest][stage].ids.length), more);
     }
 
@@ -153,6 +169,34 @@ contract PoolHandler is PoolTest {
         vm.prank(outsider);
         (bool ok,) = address(pool).call(data);
         attackSucceeded = attackSucceeded || ok;
+    }
+
+    /// What was claimed never falls, whoever does what.
+    function _watchAmounts() private {
+        for (uint8 s = 0; s < STAGES; ++s) {
+            bytes32[] storage ids = books[ghostActive][s].ids;
+            for (uint256 i = 0; i < ids.length; ++i) {
+                uint256 claimed = pool.claimed(s, ids[i]);
+                amountFell = amountFell || claimed < _claimedBefore[s][ids[i]];
+                _claimedBefore[s][ids[i]] = claimed;
+            }
+        }
+    }
+
+    /// Every payee of a stage holds what was claimed for it less what it is owed; nobody else has come by anything.
+    function onlyPayeesHold() external view returns (bool right) {
+        right = token.balanceOf(customer) == ghostRefunded;
+        address[6] memory strangers = [operator, arbiter, auditor, outsider, address(this), address(registry)];
+        for (uint256 i = 0; i < strangers.length; ++i) {
+            right = right && token.balanceOf(strangers[i]) == 0;
+        }
+        for (uint8 s = 0; s < STAGES; ++s) {
+            bytes32[] storage ids = books[ghostActive][s].ids;
+            for (uint256 i = 0; i < ids.length; ++i) {
+                uint256 due = pool.claimed(s, ids[i]) - pool.owed(ids[i]);
+                right = right && token.balanceOf(_account(ids[i])) == due;
+            }
+        }
     }
 
     /// Follows activation by time.
@@ -185,6 +229,10 @@ contract PoolHandler is PoolTest {
 
     function tokenBalance() external view returns (uint256) {
         return token.balanceOf(address(pool));
+    }
+
+    function tokenBalanceOf(address one) external view returns (uint256) {
+        return token.balanceOf(one);
     }
 
     function bondWei() external view returns (uint256) {
@@ -241,6 +289,21 @@ contract InvariantsTest is PoolTest {
 
     function invariant_a_valid_claim_always_succeeds() public view {
         assertFalse(handler.validClaimFailed());
+    }
+
+    function invariant_amounts_never_fall() public view {
+        assertFalse(handler.amountFell());
+    }
+
+    function invariant_only_payees_receive() public view {
+        assertTrue(handler.onlyPayeesHold());
+    }
+
+    function invariant_another_pool_is_never_touched() public view {
+        SettlementPool other = handler.other();
+        assertEq(handler.tokenBalanceOf(address(other)), handler.OTHERS());
+        assertEq(other.reserved(), handler.OTHERS());
+        assertEq(other.unclaimed(), 0);
     }
 
     /// Demand bonds are answered at once, so only the settlement's bond is ether in the pool.
