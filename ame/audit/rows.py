@@ -24,10 +24,11 @@ CHUNK_BYTES = 2**20
 # A line that looks like this is canonical if it is plain: printable ASCII without backslashes, and no line break inside.
 _PLAIN = bytes(set(range(0x20, 0x7F)) - {ord("\\")} | {ord("\n")})
 _TEXT = rb'"[^"]*"'
+_BEFORE = b'{"amount":"",'  # what stands before and between the amount and the rest
 _LINE = re.compile(
-    rb'(\{"amount":"(0|[1-9][0-9]{0,38})",("contributor_id":"0x([0-9a-f]{64})","name":(null|' + _TEXT + rb"),"
+    rb'\{"amount":"(0|[1-9][0-9]{0,38})",("contributor_id":"0x([0-9a-f]{64})","name":(null|' + _TEXT + rb"),"
     rb'"reasons":\[(?:' + _TEXT + rb"(?:," + _TEXT + rb')*)?\],"stage":"([A-Za-z0-9_-]{1,64})",'
-    rb'"weight":"(0|[1-9][0-9]{0,38})"\}\n))'
+    rb'"weight":"(0|[1-9][0-9]{0,38})"\}\n)'
 )
 
 
@@ -102,9 +103,11 @@ class AllocationRows:
     def _read(self, chunk: bytes, start: int) -> None:
         """Whole lines, which start at this byte of the file."""
         found = [] if chunk.translate(None, _PLAIN) else _LINE.findall(chunk)
-        lines, amounts, rests, ids, names, stages, weights = zip(*found, strict=True) if found else ((),) * 7
-        lengths = list(map(len, lines))
-        if sum(lengths) != len(chunk) or len(lines) != chunk.count(b"\n"):  # something looks otherwise
+        amounts, rests, ids, names, stages, weights = zip(*found, strict=True) if found else ((),) * 6
+        lengths = [
+            len(_BEFORE) + len(amount) + len(rest) for amount, rest in zip(amounts, rests, strict=True)
+        ]
+        if sum(lengths) != len(chunk) or len(found) != chunk.count(b"\n"):  # something looks otherwise
             self._read_slowly(chunk, start)
             return
         self._starts.extend(accumulate(lengths[:-1], initial=start))
@@ -114,7 +117,7 @@ class AllocationRows:
         self.weights += map(int, weights)
         self.amounts += map(int, amounts)
         self.digests += map(_digest, rests)
-        if max(map(max, (self.weights[-len(lines) :], self.amounts[-len(lines) :]))) > MAX_AMOUNT:
+        if max(map(max, (self.weights[-len(found) :], self.amounts[-len(found) :]))) > MAX_AMOUNT:
             raise FileError(f"expected amounts up to {MAX_AMOUNT}", file=self.file)
 
     def _read_slowly(self, chunk: bytes, start: int) -> None:
