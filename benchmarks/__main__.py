@@ -96,14 +96,13 @@ def sampled_entries(quick: bool, instance: int) -> list[Entry]:
         for seed in range(1 if quick else PIPELINE_SEEDS):
             listed += [_sampled(name, program, method, seed, 30) for program, method in METHODS]
     for before, players in zip((0, *sizes), sizes, strict=False):
-        for kind in games.SYNTHETIC:
-            for seed in range(1 if quick else SEEDS[players]):
-                for program, method in METHODS:
-                    smaller = f"{kind}-{before}-{instance}" if before else ""
+        for program, method in METHODS:
+            limit = 120 if program == "ame" else 30
+            for kind in games.SYNTHETIC:
+                smaller = f"{kind}-{before}-{instance}" if before else ""
+                for seed in range(1 if quick else SEEDS[players]):
                     name = f"{kind}-{players}-{instance}"
-                    listed.append(
-                        _sampled(name, program, method, seed, 120 if program == "ame" else 30, smaller)
-                    )
+                    listed.append(_sampled(name, program, method, seed, limit, smaller))
     return listed
 
 

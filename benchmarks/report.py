@@ -16,8 +16,8 @@ PREFACE = (
 SAMPLED = (
     "Share of the money that goes to the wrong players (values clipped at zero, total variation from the true "
     "shares) at 40 evaluations per player, mean over seeds. True values are exact: closed forms, quadrature, or "
-    "all coalitions of the two real pipelines (`digits` lottery-posters, `text` jobs-brief). The games are drawn from a "
-    "seed (`--instance`), with weights that no sampler was tuned on."
+    "all coalitions of the two real pipelines (`digits` lottery-posters, `text` jobs-brief). The other games "
+    "are drawn from a seed (`--instance`)."
 )
 GOALS = {
     "diminishing": (0.5, 100),

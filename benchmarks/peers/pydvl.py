@@ -38,7 +38,7 @@ def knn(task):
 
 def sampled(_method, game, budget, seed):
     players = np.zeros((game.players, 1))
-    stop = MinUpdates(max(1, budget // game.players))
+    stop = MinUpdates(max(1, budget // (game.players + 1)))
     valuation = ShapleyValuation(Asked(game), PermutationSampler(seed=seed), is_done=stop, progress=False)
     valuation.fit(Dataset(players, np.zeros(game.players)))
     return valuation.result.values, None
