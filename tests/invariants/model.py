@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from eth_utils.address import to_checksum_address
+
 from ame.arithmetic import stage_amounts, telescoping_split
 from ame.encoding import keccak
 from ame.execution.ledger import StageLedger
@@ -122,6 +124,7 @@ class Books:
 
     unallocated: int = 0
     unclaimed: int = 0
+    unwritten: int = 0  # of `unclaimed`: allocated by an activation that no transaction has stored
     pending: Settlement | None = None
     active_at: int = 0
     demanded: bool = False
@@ -161,11 +164,17 @@ class Registry:
 
     def holder(self, contributor_id: bytes) -> str:
         """0 while a named id is unbound."""
-        return self.accounts.get(contributor_id) or self.holders.get(contributor_id, NOBODY)
+        return self._account(contributor_id) or self.holders.get(contributor_id, NOBODY)
 
     def payout(self, contributor_id: bytes) -> str:
         """Where the id is paid."""
-        return self.payouts.get(contributor_id) or self.accounts.get(contributor_id, NOBODY)
+        return self.payouts.get(contributor_id) or self._account(contributor_id) or NOBODY
+
+    def _account(self, contributor_id: bytes) -> str | None:
+        """The account that an account id is, known to the story or not."""
+        if any(contributor_id[:12]) or not any(contributor_id):
+            return None
+        return self.accounts.get(contributor_id) or to_checksum_address(contributor_id[12:])
 
 
 class PoolModel:
@@ -205,6 +214,7 @@ class PoolModel:
         books.active = tuple(stage.leaves for stage in books.pending.stages)
         books.active_commitments = tuple(stage.declared for stage in books.pending.stages)
         books.unclaimed += books.pending.revenue
+        books.unwritten = books.pending.revenue
         books.last_active_at = books.active_at
         books.pending, books.demanded = None, False
 
@@ -241,7 +251,8 @@ class PoolModel:
         if amount == 0:
             raise Reverted("NothingArrived")
         token, ether = self.reserves()
-        if token - books.unclaimed + (ether if self.is_ether else 0) + amount >= UINT128:
+        reserved = token - books.unclaimed + (ether if self.is_ether else 0)
+        if reserved + books.unwritten + amount >= UINT128:  # a deposit stores no activation
             raise Reverted("SafeCastOverflowedUintDowncast")
         books.money[sender] -= amount
         books.money[self.address] += amount
@@ -259,7 +270,7 @@ class PoolModel:
                 raise Reverted("NotAbandoned")
             if books.pending:
                 raise Reverted("SettlementPending")
-            books.closed = True
+            books.closed, books.unwritten = True, 0
         part = books.deposited[depositor]
         if part == 0:
             raise Reverted("NothingToRefund")
@@ -311,7 +322,7 @@ class PoolModel:
                 raise Reverted("TotalTooLarge")
             assert stage.declared.total == shown.total + amount  # what the chain computes
         self._take(sender, value)
-        books.number += 1
+        books.number, books.unwritten = books.number + 1, 0
         books.bond, books.unallocated = True, books.unallocated - revenue
         books.pending = Settlement(tuple(stages), revenue, self.now)
         books.active_at = self.now + self.terms.challenge_seconds
@@ -343,7 +354,7 @@ class PoolModel:
             raise Reverted("SettlementPending")
         if not self.books.bond:
             raise Reverted("BondNotHeld")
-        self.books.bond = False
+        self.books.bond, self.books.unwritten = False, 0
         self._send_ether(recipient, self.terms.bond_wei)
 
     def withdraw_credit(self, sender: str, recipient: str) -> int:
@@ -465,6 +476,7 @@ class PoolModel:
         previous = self.books.previous_commitments
         if shown != self.books.active_commitments[stage] and (not previous or shown != previous[stage]):
             raise Reverted("InvalidProof")
+        self.books.unwritten = 0  # if the transaction as a whole succeeds
 
     def _settle(self, stage: int, one: bytes, cumulative: int) -> int:
         amount = cumulative - self.books.claimed[stage, one]
@@ -505,7 +517,7 @@ class PoolModel:
 
     def claim_many(self, items: Sequence[tuple[int, LedgerCommitment, bytes, int]]) -> int:
         """Leaves in their order."""
-        paid = 0
+        self.books.unwritten = paid = 0
         for stage, shown, one, cumulative in items:
             self._verify(stage, shown)
             paid += self.claim_leaf(stage, one, cumulative)
