@@ -21,6 +21,7 @@ from ame.errors import InputError
 from ame.records import MICRO
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 32, 256
+LARGEST_UTILITY = 2**62 / MICRO
 Progress = Callable[[int, int], None]  # (done, total)
 
 
@@ -116,7 +117,7 @@ class PipelineGame:
 
     def values(self, coalitions: CoalitionMatrix) -> FloatVector:
         """Utilities of the rows, in units (not ppm), as quantised."""
-        masks = [int(mask) for mask in to_masks(coalitions)]
+        masks: list[int] = to_masks(coalitions).tolist()
         return np.array(self.values_ppm(masks), dtype=np.float64) / MICRO
 
     def values_ppm(self, masks: Sequence[int]) -> list[int]:
@@ -204,11 +205,13 @@ def content_hash(pipeline: Pipeline) -> str:
 
 def to_ppm(utility: object) -> int:
     """Round once, to the nearest millionth, ties to even; NaN, infinity and what is no number are refused."""
-    if isinstance(utility, bool) or not isinstance(utility, int | float | np.floating | np.integer):
-        raise InputError(f"expected a number as utility, got {utility!r}")
-    if not math.isfinite(float(utility)) or abs(float(utility)) >= 2**62 / MICRO:
-        raise InputError(f"expected a finite utility below 2^62 ppm, got {float(utility)!r}")
-    return round(float(utility) * MICRO)
+    if type(utility) is not float:  # the usual case is not looked at twice
+        if isinstance(utility, bool) or not isinstance(utility, int | float | np.floating | np.integer):
+            raise InputError(f"expected a number as utility, got {utility!r}")
+        utility = float(utility)
+    if not -LARGEST_UTILITY < utility < LARGEST_UTILITY:  # NaN is not either
+        raise InputError(f"expected a finite utility below 2^62 ppm, got {utility!r}")
+    return round(utility * MICRO)
 
 
 def _evaluate(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple[int, int]], _Failure | None]:
@@ -220,9 +223,10 @@ def _evaluate(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple
 def _run(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple[int, int]], _Failure | None]:
     """Values until the first failure, which is told, not raised, so that none is lost."""
     results: list[tuple[int, int]] = []
+    utility = pipeline.utility
     for coalition in coalitions:
         try:
-            results.append((coalition, to_ppm(pipeline.utility(coalition))))
+            results.append((coalition, to_ppm(utility(coalition))))
         except Exception as error:  # whatever a pipeline raises is reported with its coalition
             return results, _Failure(coalition, f"{type(error).__name__}: {error}")
     return results, None
