@@ -18,7 +18,8 @@ coalitions of size s drawn with probability p_s, each pair of fold f gives the u
 
     phi(g_f) + w (o - g_f),   w_i = 1 / (s p_s) if i is in S, else -1 / ((n - s) p_s),
 
-and their mean is the estimate (cross-fitting; regression-adjusted Monte Carlo, Witter, Liu and Musco 2025). p_s is
+and their mean is the estimate (cross-fitting; regression-adjusted Monte Carlo, Witter, Liu and Musco 2025). A g that
+foresees left-out pairs badly is scaled down by their regression on it, to nothing in a game without order. p_s is
 proportional to 1 / sqrt(s (n - s)), which makes the sum over players of the variance of w smallest.
 """
 
@@ -135,7 +136,10 @@ def fit_odd(signs: FloatMatrix, first: FloatVector, second: FloatVector) -> OddF
         return OddFit(np.zeros(players), np.zeros(players), 1.0, "zero")
     odd = odd / level
     predicted, residuals, name = _left_out(signs, odd, even)
-    values, errors = _corrected(signs, predicted, residuals)
+    foreseen = odd - residuals
+    trust = float(np.clip(foreseen @ odd / max(foreseen @ foreseen, 1e-300), 0.0, 1.0))
+    residuals = odd - trust * foreseen
+    values, errors = _corrected(signs, trust * predicted, residuals)
     spread = float(np.var(odd))
     explained = 1.0 - float(np.mean(residuals**2)) / spread if spread > 0 else 1.0
     return OddFit(values * level, errors * level, explained, name)

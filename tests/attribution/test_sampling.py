@@ -2,14 +2,17 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
+from ame.attribution import odd_process, sampling
 from ame.attribution.exact import shapley
+from ame.attribution.game import PipelineGame
 from ame.attribution.sampling import estimate, seed_from_block
 from ame.errors import FileError, InputError
-from tests.attribution.games import FunctionGame, concave, rows
+from tests.attribution.games import FunctionGame, SmallPipeline, concave, rows
 
 
 def voting(players):
@@ -41,10 +44,50 @@ def test_smooth_games_are_nearly_known():
     assert np.abs(result.values - truth(game)).sum() / 2 < 0.01 * np.log(5)
 
 
-def test_jumping_games_are_walked():
+def test_games_without_order_are_estimated_without_a_model():
     result = estimate(parity(15), 40 * 15, 0)
+    assert result.method == "weighted-pairs"
+    assert "walks along orders vary" in result.reason
+
+
+def airport_game(players):
+    costs = np.random.default_rng(17).lognormal(0.0, 1.0, players)
+    return FunctionGame(players, lambda present: (present * costs).max(axis=1))
+
+
+def test_walks_are_chosen_where_they_vary_less(monkeypatch):
+    """Seldom, since the process learns such games too: here it is told to find nothing."""
+    monkeypatch.setattr(sampling, "fit_odd", weighted_only)
+    result = estimate(concave(16), 40 * 16, 0)
     assert result.method == "antithetic-permutations"
-    assert "without a model" in result.reason
+    assert np.abs(result.values - truth(concave(16))).max() < 4 * result.standard_errors.max() < 0.1
+
+
+def weighted_only(signs, first, second):
+    """The pairs' estimate without a process."""
+    odd = (first - second) / 2
+    values, errors = odd_process._corrected(signs, np.zeros(signs.shape[1]), odd)
+    return odd_process.OddFit(values, errors, 0.0, "none")
+
+
+@pytest.mark.parametrize("enough", [0.3, pytest.param(2.0, marks=pytest.mark.deep)])
+def test_pairs_and_walks_are_unbiased(monkeypatch, enough):
+    """The mean of many small runs lies within four of its standard errors."""
+    monkeypatch.setattr(sampling, "EXPLAINED_ENOUGH", enough)
+    runs = np.array([estimate(airport_game(8), 100, seed).values for seed in range(40)])
+    error = runs.mean(axis=0) - truth(airport_game(8))
+    assert (np.abs(error) < 4 * runs.std(axis=0, ddof=1) / 40**0.5).all()
+
+
+def test_a_process_of_many_pairs_agrees_with_that_of_few(monkeypatch):
+    """Beyond DENSE pairs only some sections are kept."""
+    dense = estimate(concave(16), 900, 3)
+    monkeypatch.setattr(odd_process, "DENSE", 100)
+    sparse = estimate(concave(16), 900, 3)
+    assert sparse.values.tobytes() != dense.values.tobytes()
+    assert np.abs(sparse.values - dense.values).max() < 0.01 * np.abs(dense.values).max()
+    monkeypatch.setattr(odd_process, "INDUCING", 60)
+    assert np.abs(estimate(concave(16), 900, 3).values - truth(concave(16))).max() < 0.002
 
 
 @pytest.mark.parametrize("make", [concave, voting, parity])
@@ -61,6 +104,16 @@ def test_two_runs_are_equal_to_the_bit(make):
     first, second = estimate(make(18), 400, 5), estimate(make(18), 400, 5, batch=37)
     assert first.values.tobytes() == second.values.tobytes()
     assert first.standard_errors.tobytes() == second.standard_errors.tobytes()
+
+
+def test_one_and_two_workers_are_equal_to_the_bit():
+    results = []
+    for workers in (None, 1, 2):
+        with ProcessPoolExecutor(workers or 1) as executor:
+            game = PipelineGame(SmallPipeline(), executor if workers else None)
+            results.append(estimate(game, 24, 4))
+    assert results[0].method != "exact"
+    assert len({(each.values.tobytes(), each.standard_errors.tobytes()) for each in results}) == 1
 
 
 def pairs_of_pairs(players):
@@ -194,11 +247,38 @@ def test_a_killed_run_goes_on_and_loses_one_batch_at_most(tmp_path):
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    kept = 10 * (path.read_bytes().count(b"\n") - 2) + 2
+    lines = path.read_text().split("\n")[1:-1]
+    kept = sum(len(line.split()[2]) // 16 for line in lines)
+    assert len(lines) > 10
     game = concave(16)
     result = estimate(game, 640, 2, state=path, batch=10)
     assert sum(len(asked) for asked in game.asked) == result.evaluations - kept
     assert result.values.tobytes() == estimate(concave(16), 640, 2).values.tobytes()
+
+
+@pytest.mark.parametrize("make", [concave, parity])
+def test_a_run_goes_on_with_a_larger_budget(tmp_path, make):
+    path = tmp_path / "estimate.state"
+    first = estimate(make(16), 400, 2, state=path)
+    game = make(16)
+    result = estimate(game, 800, 2, state=path)
+    asked = sum(len(rows) for rows in game.asked)
+    assert asked < result.evaluations
+    assert asked <= result.evaluations - first.evaluations + 400 // 4
+    assert result.values.tobytes() == estimate(make(16), 800, 2).values.tobytes()
+    assert result.standard_errors.max() < first.standard_errors.max()
+
+
+def test_a_half_written_batch_is_measured_again(tmp_path):
+    path = tmp_path / "estimate.state"
+    known = estimate(concave(16), 200, 2, state=path, batch=20)
+    raw = path.read_bytes()
+    for cut in (1, 33):
+        path.write_bytes(raw[:-cut])
+        game = concave(16)
+        assert estimate(game, 200, 2, state=path, batch=20).values.tobytes() == known.values.tobytes()
+        assert 0 < sum(len(asked) for asked in game.asked) <= 20
+        assert path.read_bytes().count(b"\n") == raw.count(b"\n")
 
 
 def test_a_changed_state_is_refused(tmp_path):
