@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from ame import bounded_json
 from ame.errors import FileError, InputError
 from ame.records import MAX_AMOUNT, UsageRecord
 
@@ -98,7 +98,7 @@ def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
 def _read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     for line, text in _lines(path):
         try:
-            row = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+            row = bounded_json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
         except (InputError, RecursionError, ValueError) as error:
             raise FileError(f"expected one JSON object: {error}", file=path, line=line) from None
         if not isinstance(row, dict):

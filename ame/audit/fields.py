@@ -10,6 +10,7 @@ from typing import Any
 
 import rfc8785
 
+from ame import bounded_json
 from ame.bundle import canonical_time, parse_json
 from ame.errors import FileError, InputError
 from ame.mapping.rights import to_time
@@ -45,7 +46,7 @@ def canonical_line(data: bytes, where: str) -> dict[str, Any]:
     What is canonical has no key twice and no blanks: writing it again shows that, at a fraction of a strict parse.
     """
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_refuse)
+        value = bounded_json.loads(data.decode("utf-8"), parse_constant=_refuse, parse_float=_refuse)
         canonical = _LINE_ENCODER.encode(value).encode()
     except (ValueError, RecursionError) as error:
         raise FileError(f"not the JSON expected here: {error}", file=where) from error

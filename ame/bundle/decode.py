@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ame import bounded_json
 from ame.bundle.records import (
     COALITIONS_FORMAT,
     LEDGER_RECORD_BYTES,
@@ -127,7 +127,7 @@ def parse_json(data: bytes, file: object, line: int | None = None) -> dict[str, 
         return dict(pairs)
 
     try:
-        document = json.loads(
+        document = bounded_json.loads(
             data.decode("utf-8"),
             object_pairs_hook=unique,
             parse_constant=refuse,

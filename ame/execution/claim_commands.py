@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
+from ame import bounded_json
 from ame.execution.balance_command import FOLDER, bundles_option, find_id, open_account, read_bundles
 from ame.execution.commands import as_date, confirm, on_network, token_of
 from ame.execution.signers import FILE, load_signer, signer_options
@@ -236,7 +237,7 @@ def _print_signed_elsewhere(chain: Chain, due: Due, path: Path, signature: str) 
     from ame.execution.signed_files import hex_bytes
 
     try:
-        given = json.loads(path.read_text())
+        given = bounded_json.loads(path.read_text())
         recipient, deadline = (
             check_address(given["message"]["recipient"], "recipient"),
             int(given["message"]["deadline"]),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ame import bounded_json
 from ame.encoding import check_address, to_bytes, to_hex
 from ame.errors import FileError, InputError
 from ame.records import Claim, check_integer
@@ -166,7 +166,7 @@ def _claim(part: dict[str, Any]) -> Claim:
 def _read(path: Path, format_tag: str) -> dict[str, Any]:
     try:
         data = path.read_bytes()
-        document = json.loads(data) if len(data) <= MAX_FILE_BYTES else None
+        document = bounded_json.loads(data) if len(data) <= MAX_FILE_BYTES else None
     except (OSError, ValueError, RecursionError) as error:
         raise FileError(f"cannot be read: {error}", file=path) from error
     if not isinstance(document, dict) or document.get("format") != format_tag:

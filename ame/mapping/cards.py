@@ -4,13 +4,13 @@ licence.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ame import bounded_json
 from ame.errors import FileError, InputError
 from ame.mapping import licenses, names, strict_yaml
 from ame.mapping.collector import paused_collector
@@ -116,7 +116,7 @@ def _hub_listing(path: Path) -> Iterator[Card]:
 
 def _listed(line: bytes, path: Path, number: int) -> Card:
     try:
-        entry = json.loads(line)
+        entry = bounded_json.loads(line)
     except (ValueError, RecursionError) as error:
         raise FileError(f"expected a JSON object: {error}", file=path, line=number) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):

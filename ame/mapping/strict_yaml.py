@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
+from ame import bounded_json
 from ame.errors import FileError
 from ame.mapping import regular_yaml
 
@@ -100,7 +101,7 @@ def _parse_json(text: str, file: object) -> Any:
         raise FileError(f"expected JSON, got {constant}", file=file)
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        return bounded_json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise FileError(f"expected JSON: {error.msg}", file=file, line=error.lineno) from error
     except _RepeatedError as error:

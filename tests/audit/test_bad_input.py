@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from ame.errors import AmeError
 from tests.audit.synthetic import History
 from tests.audit.tampering import copy_of, honest_history
 
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "manifest.json", "settlement.json", "usage.jsonl", "coalitions.json", "shares.json", "rights.yaml",
     "allocation.jsonl", "ledger/prompt.bin",
@@ -170,3 +173,36 @@ def test_folders_and_pipes_in_the_place_of_parts_are_refused(honest: History, tm
     assert copy.report().exit_code == 1
     with pytest.raises(AmeError):
         read_bundle(copy.folder)
+
+
+DEEP = """
+import sys
+from pathlib import Path
+from ame.audit.audit import audit
+from ame.bundle import parse_json
+from ame.errors import FileError
+from ame.mapping.rights import parse_rights
+
+sys.setrecursionlimit(100_000)
+for read in (parse_json, lambda data, file: parse_rights(data.decode(), file)):
+    for data in (b"[" * 200_000, b'{"a":' * 200_000):
+        try:
+            read(data, "deep.json")
+        except FileError as error:
+            print(error)
+print(audit([Path(sys.argv[1])], None).exit_code, sys.getrecursionlimit())
+"""
+
+
+def test_nesting_without_end_does_not_end_the_program(honest: History, tmp_path: Path) -> None:
+    """Libraries of Ethereum raise Python's recursion limit to where C code runs out of stack."""
+    copy = copy_of(honest, tmp_path)
+    for part in ("shares.json", "usage.jsonl", "rights.yaml", "allocation.jsonl"):
+        copy.raw(part, lambda _: b"[" * 200_000 + b"]" * 200_000 + b"\n")
+    copy.repost()
+    done = subprocess.run(
+        [sys.executable, "-c", DEEP, str(copy.folder)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("deep.json") == 4
+    assert done.stdout.splitlines()[-1] == "1 100000"
