@@ -63,7 +63,7 @@ contract ArithmeticProof is Proof {
         _checkAmounts(table, 3);
     }
 
-    function check_amounts_of_4_stages_sum_to_the_revenue(int16 a, int16 b, uint16 all) external view {
+    function check_amounts_of_4_stages_sum_to_the_revenue(int8 a, int8 b, uint8 all) external view {
         vm.assume(a != 0 && b != 0 && all != 0);
         int128[] memory table = new int128[](16);
         (table[1], table[8], table[15]) = (a, b, int128(uint128(all)));

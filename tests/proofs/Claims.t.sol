@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
-import {Claim, StageProposal} from "../../contracts/Records.sol";
+import {Claim, Ledger, StageProposal} from "../../contracts/Records.sol";
 import {PoolProof} from "./support/PoolProof.sol";
 
 /// A settlement of two accounts that get 10 and 20; claims of any content.
@@ -71,6 +71,43 @@ contract ClaimsProof is PoolProof {
         uint256 paid = abi.decode(answer, (uint256));
         assert(paid == 20 || paid == 0); // an empty leaf of the empty ledger before, which is valid still, pays nothing
         assert(token.balanceOf(address(pool)) == 200 - paid);
+    }
+
+    function check_a_batch_pays_each_leaf_to_its_account() external {
+        _settle();
+        vm.warp(START + PERIOD);
+        Claim[] memory items = new Claim[](2);
+        items[0] = Claim(0, 0, FIRST, 10, abi.encodePacked(_leafHash(SECOND, 20), uint128(20)));
+        items[1] = Claim(0, 1, SECOND, 20, abi.encodePacked(_leafHash(FIRST, 10), uint128(10)));
+        assert(pool.claimMany(items) == 30);
+        assert(token.balanceOf(address(uint160(uint256(FIRST)))) == 10);
+        assert(token.balanceOf(address(uint160(uint256(SECOND)))) == 20);
+    }
+
+    /// While a second settlement is pending, nothing but what the first one gave is paid.
+    function check_the_next_settlement_pays_nothing_before_its_time(uint128 more) external {
+        vm.assume(more > 0 && more <= AMOUNT);
+        _settle();
+        vm.warp(START + PERIOD);
+        Ledger[] memory before = new Ledger[](2);
+        bytes32 root = _node(_leafHash(FIRST, 10), 10, _leafHash(SECOND, 20), 20);
+        before[0] = Ledger(root, AMOUNT, 1);
+        before[1] = Ledger(bytes32(uint256(1)), 100 - AMOUNT, 1);
+        _post(before, StageProposal(_node(_leafHash(FIRST, 10 + more), 10 + more, 0, 50 - more), 1, 0, 1));
+        (bool ok, uint256 paid) = _try(_anyClaim(0));
+        assert(!ok || paid == 10);
+    }
+
+    /// A claim by somebody else to somewhere else uses up the holder's nonce.
+    function check_signatures_are_used_up(address recipient) external {
+        _settle();
+        vm.warp(START + PERIOD);
+        Claim[] memory items = new Claim[](1);
+        items[0] = Claim(0, 0, FIRST, 10, abi.encodePacked(_leafHash(SECOND, 20), uint128(20)));
+        bytes memory signature = any.createBytes(65, "signature");
+        bytes memory call = abi.encodeCall(pool.claimTo, (items, recipient, type(uint256).max, signature));
+        (bool ok,) = address(pool).call(call);
+        assert(pool.nonces(address(uint160(uint256(FIRST)))) == (ok ? 1 : 0));
     }
 
     function check_a_true_claim_succeeds() external {

@@ -50,32 +50,35 @@ contract TransitionProof is PoolProof {
         return _build(none, weights);
     }
 
-    /// A first settlement with two leaves, active; then ids and weights of a second with four.
-    function _begin() private returns (Ledger[] memory before) {
-        ids = [any.createBytes32("id0"), any.createBytes32("id1"), any.createBytes32("id2"), any.createBytes32("id3")];
-        for (uint256 i = 0; i < 4; ++i) {
-            vm.assume(ids[i] != 0);
-            weights[i] = uint128(any.createUint(32, "weight"));
-        }
-        unchecked {
-            old[0] = uint128(any.createUint(5, "old"));
-            vm.assume(old[0] <= AMOUNT);
-            old[1] = AMOUNT - old[0];
-            vm.assume(weights[0] + weights[1] + weights[2] + weights[3] != 0);
-        }
+    /// A first settlement with two leaves, active.
+    function _settleFirst() private returns (Ledger[] memory before) {
         bytes32 root = _node(_leafHash(ids[0], old[0]), old[0], _leafHash(ids[1], old[1]), old[1]);
         StageUpdate[] memory updates = _post(_empty(), StageProposal(root, 1, 0, 1));
         vm.warp(START + PERIOD);
         before = new Ledger[](2);
         (before[0], before[1]) = (updates[0].afterwards, updates[1].afterwards);
+    }
+
+    /// A first settlement with any two leaves; then any ids and weights of a second with four, and what follows from them.
+    function _begin() private returns (Ledger[] memory before) {
+        ids = [any.createBytes32("id0"), any.createBytes32("id1"), any.createBytes32("id2"), any.createBytes32("id3")];
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assume(ids[i] != 0);
+            weights[i] = uint128(any.createUint(8, "weight"));
+        }
         unchecked {
-            uint256 prefix = 0;
+            old[0] = uint128(any.createUint(5, "old"));
+            vm.assume(old[0] <= AMOUNT);
+            old[1] = AMOUNT - old[0];
             uint256 total = uint256(weights[0]) + weights[1] + weights[2] + weights[3];
+            vm.assume(total != 0);
+            uint256 prefix = 0;
             for (uint256 i = 0; i < 4; ++i) {
                 right[i] = (i < 2 ? old[i] : 0) + uint128(Telescoping.part(AMOUNT, prefix, weights[i], total));
                 prefix += weights[i];
             }
         }
+        return _settleFirst();
     }
 
     function _postTree(Ledger[] memory before, Tree memory tree) private returns (StageUpdate[] memory) {
@@ -85,20 +88,58 @@ contract TransitionProof is PoolProof {
         }
     }
 
-    function _anyLeaf(uint256 depth) private view returns (LeafProof memory) {
-        bytes memory proof = any.createBytes(48 * depth, "proof");
-        return LeafProof(any.createBytes32("shown id"), uint128(any.createUint(128, "shown")), proof);
+    function _trueProofs(Tree memory tree, uint32 index)
+        private
+        view
+        returns (LeafProof memory before, LeafProof memory afterwards, WeightProof memory weight)
+    {
+        if (index < 2) {
+            uint128 other = old[index ^ 1];
+            before = LeafProof(ids[index], old[index], abi.encodePacked(_leafHash(ids[index ^ 1], other), other));
+        }
+        afterwards = LeafProof(ids[index], tree.sums[index], _proof(tree, index));
+        weight = WeightProof(weights[index], _proof(_weightTree(), index));
     }
 
-    /// Soundness: an honest settlement stands whatever is shown of an index.
+    function _challenge(
+        StageUpdate[] memory updates,
+        uint32 index,
+        LeafProof memory before,
+        LeafProof memory afterwards,
+        WeightProof memory weight
+    ) private returns (bool ok) {
+        (ok,) =
+            address(pool).call(abi.encodeCall(pool.challengeTransition, (updates, 0, index, before, afterwards, weight)));
+    }
+
+    /// Soundness in two steps. Any honest settlement stands when its true leaves are shown, and others do not open
+    /// (TreesProof, check_openings_are_unique).
     function _stands(uint32 index) private {
-        StageUpdate[] memory updates = _postTree(_begin(), _ledger(right));
+        Ledger[] memory ledgers = _begin();
+        Tree memory tree = _ledger(right);
+        StageUpdate[] memory updates = _postTree(ledgers, tree);
+        (LeafProof memory before, LeafProof memory afterwards, WeightProof memory weight) = _trueProofs(tree, index);
+        assert(!_challenge(updates, index, before, afterwards, weight));
+    }
+
+    /// And a given honest settlement stands whatever is shown of it.
+    function _withstands(uint32 index) private {
+        for (uint256 i = 0; i < 4; ++i) {
+            ids[i] = bytes32(0xA + i);
+        }
+        old = [uint128(11), 19];
+        weights = [uint128(5), 0, 3, 2];
+        right = [uint128(26), 19, 9, 6];
+        StageUpdate[] memory updates = _postTree(_settleFirst(), _ledger(right));
         LeafProof memory before = _anyLeaf(1);
         LeafProof memory afterwards = _anyLeaf(2);
         WeightProof memory weight = WeightProof(uint128(any.createUint(128, "weight")), any.createBytes(96, "proof"));
-        (bool ok,) =
-            address(pool).call(abi.encodeCall(pool.challengeTransition, (updates, 0, index, before, afterwards, weight)));
-        assert(!ok);
+        assert(!_challenge(updates, index, before, afterwards, weight));
+    }
+
+    function _anyLeaf(uint256 depth) private view returns (LeafProof memory) {
+        bytes memory proof = any.createBytes(48 * depth, "proof");
+        return LeafProof(any.createBytes32("shown id"), uint128(any.createUint(128, "shown")), proof);
     }
 
     function check_honest_leaf_0_stands() external {
@@ -117,9 +158,24 @@ contract TransitionProof is PoolProof {
         _stands(3);
     }
 
-    function check_there_is_no_leaf_beyond_the_last(uint32 index) external {
-        vm.assume(index > 3);
-        _stands(index);
+    function check_honest_leaf_0_withstands_any_proof() external {
+        _withstands(0);
+    }
+
+    function check_honest_leaf_1_withstands_any_proof() external {
+        _withstands(1);
+    }
+
+    function check_honest_leaf_2_withstands_any_proof() external {
+        _withstands(2);
+    }
+
+    function check_honest_leaf_3_withstands_any_proof() external {
+        _withstands(3);
+    }
+
+    function check_there_is_no_leaf_beyond_the_last() external {
+        _withstands(4);
     }
 
     /// Completeness: a leaf with any other amount is proved wrong by its true openings. The others make the total right.
@@ -137,16 +193,8 @@ contract TransitionProof is PoolProof {
         vm.assume(wrong[index] != right[index]);
         Tree memory tree = _ledger(wrong);
         StageUpdate[] memory updates = _postTree(ledgers, tree);
-        LeafProof memory before;
-        if (index < 2) {
-            uint128 other = old[index ^ 1];
-            before = LeafProof(ids[index], old[index], abi.encodePacked(_leafHash(ids[index ^ 1], other), other));
-        }
-        LeafProof memory afterwards = LeafProof(ids[index], wrong[index], _proof(tree, index));
-        WeightProof memory weight = WeightProof(weights[index], _proof(_weightTree(), index));
-        (bool ok,) =
-            address(pool).call(abi.encodeCall(pool.challengeTransition, (updates, 0, index, before, afterwards, weight)));
-        assert(ok);
+        (LeafProof memory before, LeafProof memory afterwards, WeightProof memory weight) = _trueProofs(tree, index);
+        assert(_challenge(updates, index, before, afterwards, weight));
     }
 
     function check_wrong_leaf_0_is_caught() external {
@@ -176,9 +224,7 @@ contract TransitionProof is PoolProof {
         LeafProof memory before = LeafProof(first, old[0], abi.encodePacked(_leafHash(ids[1], old[1]), old[1]));
         LeafProof memory afterwards = LeafProof(ids[0], right[0], _proof(tree, 0));
         WeightProof memory weight = WeightProof(weights[0], _proof(_weightTree(), 0));
-        (bool ok,) =
-            address(pool).call(abi.encodeCall(pool.challengeTransition, (updates, 0, 0, before, afterwards, weight)));
-        assert(ok);
+        assert(_challenge(updates, 0, before, afterwards, weight));
     }
 
     function _isNoDuplicate(uint32 first, uint32 second) private {
