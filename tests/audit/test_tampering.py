@@ -320,6 +320,13 @@ def test_the_honest_history_is_true(honest: History, tmp_path: Path) -> None:
     assert report.exit_code == 0, report.sentence
 
 
+def test_money_sent_without_deposit_is_no_fault(honest: History, tmp_path: Path) -> None:
+    copy = copy_of(honest, tmp_path)
+    copy.books(unclaimed=copy.facts.books.unclaimed + 1)
+    copy.chain(balance=copy.facts.balance + 1)
+    assert copy.report().exit_code == 0
+
+
 @pytest.mark.parametrize(("name", "check", "change"), CHANGES, ids=[name for name, _, _ in CHANGES])
 def test_change_is_found(honest: History, tmp_path: Path, name: str, check: str, change: Change) -> None:
     copy = copy_of(honest, tmp_path)

@@ -664,11 +664,12 @@ class PoolMachine(RuleBasedStateMachine):
         """A greater amount, another's leaf at one's own index, and one flipped bit pay nothing."""
         leaf = self._open(99, stage, index)
         _, at, one, cumulative, proof = leaf.claim
+        thief = OTHER if one == account_id(OUTSIDER) else OUTSIDER  # whom an active lie may really have named
         flipped = bytearray(proof)
         flipped[spot % len(proof)] ^= 1 << spot % 8
         for false in (
             (stage, at, one, max(0, cumulative + more) if cumulative + more >= 0 else 5, proof),
-            (stage, at, account_id(OUTSIDER), cumulative + (not cumulative), proof),
+            (stage, at, account_id(thief), cumulative + (not cumulative), proof),
             (stage, at, one, cumulative, proof[:-1]),
             (stage, at + (1 << leaf.shown.depth), one, cumulative, proof),
         ):
