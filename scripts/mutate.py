@@ -207,12 +207,17 @@ def mutated(sources: dict[str, bytes], batch: list[Mutant]) -> dict[str, bytes]:
         text = mutant.text.replace("{on}", str(number)).encode()
         changed[mutant.path] = source[: mutant.start] + text + source[mutant.end :]
     for path in {mutant.path for mutant in batch}:
-        up = "../" * (path.count("/") - 1) or "./"
-        line = f'import {{Mutant}} from "{up}Mutant.sol";\n'.encode()
-        at = changed[path].index(b"pragma solidity 0.8.37;\n") + len(b"pragma solidity 0.8.37;\n")
-        changed[path] = changed[path][:at] + line + changed[path][at:]
+        changed[path] = import_switch(path, changed[path])
     changed[SWITCH] = SWITCH_CODE.encode()
     return changed
+
+
+def import_switch(path: str, source: bytes) -> bytes:
+    """A source that knows the switch."""
+    up = "../" * (path.count("/") - 1) or "./"
+    line = f'import {{Mutant}} from "{up}Mutant.sol";\n'.encode()
+    at = source.index(b"pragma solidity 0.8.37;\n") + len(b"pragma solidity 0.8.37;\n")
+    return source[:at] + line + source[at:]
 
 
 def compiled(sources: dict[str, bytes]) -> dict[str, Any]:
@@ -230,6 +235,7 @@ def killed(artifacts: dict[str, Any], number: int, examples: int) -> bool:
 
     from tests.invariants.evm import Code
     from tests.invariants.pool_machine import PoolMachine
+    from tests.invariants.test_pool_attacks import ATTACKS
     from tests.invariants.test_pool_stories import EVEN, STORIES
 
     @cache
@@ -252,6 +258,8 @@ def killed(artifacts: dict[str, Any], number: int, examples: int) -> bool:
                 life = machine()
                 life.open_pool(EVEN, False)
                 story(life)
+            for attack in ATTACKS:
+                attack(machine())
             run_state_machine_as_test(machine, settings=profile)
         except BaseException as error:  # whatever a broken contract does to the test is a kill
             if isinstance(error, KeyboardInterrupt):

@@ -64,7 +64,7 @@ contract TransitionProof is PoolProof {
         ids = [any.createBytes32("id0"), any.createBytes32("id1"), any.createBytes32("id2"), any.createBytes32("id3")];
         for (uint256 i = 0; i < 4; ++i) {
             vm.assume(ids[i] != 0);
-            weights[i] = uint128(any.createUint(8, "weight"));
+            weights[i] = uint128(any.createUint(6, "weight"));
         }
         unchecked {
             old[0] = uint128(any.createUint(5, "old"));
