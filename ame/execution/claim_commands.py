@@ -244,7 +244,7 @@ def _print_signed_elsewhere(chain: Chain, due: Due, path: Path, signature: str) 
         )
         due = due._replace(recipient=recipient)
         same = given == _message(chain, due, deadline)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(f"expected what --typed-data has printed: {error}", file=path) from error
     if not same:
         raise FileError(
