@@ -23,7 +23,7 @@ FORGE := .cache/bin/forge
 PORT ?= 8545
 
 .DEFAULT_GOAL := demo
-.PHONY: screenshots mutate coverage demo test test-pure test-contracts test-chain test-deep lint gas vectors artifacts bench devnet clean setup
+.PHONY: halmos prove seeded screenshots mutate coverage demo test test-pure test-contracts test-chain test-deep lint gas vectors artifacts bench devnet clean setup
 .NOTPARALLEL:
 
 setup: ## Python and npm packages and the Solidity compiler, all inside this folder
@@ -48,9 +48,11 @@ test-contracts: setup ## Solidity tests, and the gas figures against tests/gas
 test-chain: setup
 	$(PYTEST) -m "(chain or browser) and not deep" $(ARGS)
 
-test-deep: setup ## long fuzzing and simulations
+test-deep: setup halmos ## long fuzzing and simulations
 	FOUNDRY_PROFILE=deep $(FORGE) test
 	$(PYTEST) -m deep $(ARGS)
+	$(PYTHON) scripts/prove.py
+	$(PYTHON) scripts/seeded_bugs.py
 
 lint: setup ## style, types, Solidity format, static analysis
 	.venv/bin/ruff check .
@@ -71,6 +73,16 @@ gas: setup ## gas of every call beside the peers' (docs/gas.md); writes tests/ga
 	$(PYTHON) scripts/gas.py
 	$(PYTHON) scripts/griefing.py
 	@git --no-pager diff --stat -- tests/gas docs/gas.md
+
+halmos: setup ## Halmos in .venv-halmos, as its pins clash with those of .venv
+	@env -u VIRTUAL_ENV $(if $(USER_CONFIG),XDG_CONFIG_HOME="$(USER_CONFIG)",-u XDG_CONFIG_HOME) HOME="$(USER_HOME)" \
+		$(PYTHON) scripts/prove.py --set-up
+
+prove: halmos ## proofs of the contracts by Halmos; docs/proofs.md
+	$(PYTHON) scripts/prove.py $(ARGS)
+
+seeded: halmos ## seeded bugs of the contracts: which tool sees which? docs/proofs.md; ARGS="--write"
+	$(PYTHON) scripts/seeded_bugs.py $(ARGS)
 
 mutate: setup ## changes the contracts one place at a time: who notices? docs/mutation.md; ARGS="--sample 60 --seed 1"
 	$(PYTHON) scripts/mutate.py $(ARGS)

@@ -13,15 +13,16 @@ import argparse
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from foundry import ROOT, environment, native
 
@@ -31,6 +32,7 @@ CONSTRAINTS = ROOT / "constraints-halmos.txt"
 OUT = ".build/forge/proofs"
 # Loops run to their end (a bounded one would be reported); a branch is tried for so long before both sides are followed.
 OPTIONS = ["--loop", "64", "--solver-timeout-branching", "1s", "--no-status", "--cache-solver"]
+OPTIONS += ["--solver-timeout-assertion", "300s"]
 # Halmos in a block whose prevrandao is what the first argument says: that chooses the seeded bug.
 PROGRAM = """
 import sys
@@ -94,43 +96,46 @@ def build(root: Path) -> None:
         sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
 
 
-def halmos(
-    root: Path, pattern: str, *, bug: int = 0, seconds: int = 120, first: bool = False
-) -> list[Result]:
-    """Every property whose name matches; `first` stops at a property's first counterexample."""
+def halmos(root: Path, names: list[str], *, bug: int = 0, first: bool = False) -> list[Result]:
+    """These properties, contract by contract; `first` stops at a property's first counterexample."""
+    contracts = [(one, [name for name in every if name in names]) for one, every in properties().items()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = [pool.submit(_halmos, root, one, wanted, bug, first) for one, wanted in contracts if wanted]
+        return [result for run in runs for result in run.result()]
+
+
+def _halmos(root: Path, contract: str, names: list[str], bug: int, first: bool) -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         path = f"{native('forge').parent}:{PYTHON.parent}:{environment()['PATH']}"
         command = [
-            PYTHON, "-c", PROGRAM, str(bug), "--root", root, "--forge-build-out", OUT, "--match-test", pattern,
-            "--solver-timeout-assertion", f"{seconds}s", "--json-output", answer, *OPTIONS,
+            PYTHON, "-c", PROGRAM, str(bug), "--root", root, "--forge-build-out", OUT, "--contract", contract,
+            "--match-test", rf"^({'|'.join(names)})\(", "--json-output", answer, *OPTIONS,
         ]  # fmt: skip
         done = subprocess.run(
             [*command, *(["--early-exit"] if first else [])],
             cwd=root, env={**environment(), "PATH": path, "FOUNDRY_PROFILE": "proofs"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if not answer.exists():
-            sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
-        tests: dict[str, list[dict[str, Any]]] = json.loads(answer.read_text())["test_results"]
+        tests = json.loads(answer.read_text())["test_results"].values() if answer.exists() else ()
     found = []
-    for test in (one for every in tests.values() for one in every):
+    for test in (one for every in tests for one in every):
         verdict = VERDICTS.get(test["exitcode"], "error")
         if verdict == "proved" and test["num_bounded_loops"]:
             verdict = "loop cut short"
         found.append(Result(test["name"].split("(")[0], verdict, test["num_paths"][0], test["time"][0]))
+    if len(found) != len(names):
+        sys.stderr.write(f"{contract}: {done.stdout[-3000:]}{done.stderr[-3000:]}\n")
     return sorted(found, key=lambda one: one.name)
 
 
-def properties() -> list[str]:
-    """The names of all of them."""
-    texts = [path.read_text() for path in sorted((ROOT / "tests" / "proofs").glob("*.t.sol"))]
-    return [name for text in texts for name in re.findall(r"function (check_\w+)", text)]
-
-
-def only(names: list[str]) -> str:
-    """A pattern that matches these and no others."""
-    return rf"^({'|'.join(names)})\("
+def properties() -> dict[str, list[str]]:
+    """The names of all of them, by contract."""
+    found = {}
+    for path in sorted((ROOT / "tests" / "proofs").glob("*.t.sol")):
+        text = path.read_text()
+        found[re.findall(r"contract (\w+Proof) is", text)[0]] = re.findall(r"function (check_\w+)", text)
+    return found
 
 
 def main() -> None:
@@ -138,13 +143,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pattern", nargs="?", default="", help="only properties whose names contain this")
+    parser.add_argument(
+        "--set-up", action="store_true", help="only make .venv-halmos, with the user's own settings of pip"
+    )
     chosen = parser.parse_args()
     began = time.monotonic()
     set_up()
+    if chosen.set_up:
+        return
     integers = subprocess.run([PYTHON, ROOT / "tests" / "proofs" / "integers.py"], check=False).returncode
     build(ROOT)
-    names = [name for name in properties() if chosen.pattern in name]
-    found = halmos(ROOT, only(names)) if names else []
+    names = [name for every in properties().values() for name in every if chosen.pattern in name]
+    found = halmos(ROOT, names)
     for one in found:
         print(f"{one.verdict}: {one.name} ({one.paths} paths, {one.seconds:.0f} s)")
     proved = sum(one.verdict == "proved" for one in found)

@@ -6,7 +6,7 @@ The tools are Forge's fuzz tests, Forge's invariants, Halmos and the state machi
 shipped sources; what an edit looks for must stand there once. All bugs are compiled at once, in a copy of the project, and
 `block.prevrandao` says which one is on ({on} in an edit). With none on, every tool must be content. A bug names the proofs
 that must show a counterexample of it, and every proof must be named by some bug, so none passes emptily. Beside the four, a
-column shows what the named tests see. --write puts the table into docs/seeded_bugs.md.
+column shows what the named tests see. --write puts the table into docs/proofs.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mutate import SWITCH, SWITCH_CODE, _sources, compiled, import_switch, kille
 
 FOLDER = ROOT / ".build" / "seeded"
 BUGS = ROOT / "tests" / "seeded"
-TABLE = ROOT / "docs" / "seeded_bugs.md"
+TABLE = ROOT / "docs" / "proofs.md"
 TOOLS = ("fuzz", "invariants", "halmos", "state machine")
 FORGE = {"fuzz": "^testFuzz_", "invariants": "^invariant_", "named tests": "^test_"}
 EXAMPLES = 10  # lives of a pool per kind of money, after the stories
@@ -60,7 +60,9 @@ def bugs() -> list[Bug]:
         text = tomllib.loads(path.read_text())
         edits = tuple(Edit(**edit) for edit in text["edits"])
         found.append(Bug(number, path.stem, text["what"], tuple(text["proofs"]), edits))
-    unseen = set(prove.properties()) - {name for bug in found for name in bug.proofs}
+    unseen = {name for names in prove.properties().values() for name in names} - {
+        name for bug in found for name in bug.proofs
+    }
     if unseen:
         sys.exit(f"no seeded bug refutes {', '.join(sorted(unseen))}")
     return found
@@ -117,7 +119,7 @@ def refuted(bug: Bug) -> list[str]:
     """The bug's proofs for which Halmos shows no counterexample."""
     if not bug.proofs:
         return []
-    found = prove.halmos(FOLDER, prove.only(list(bug.proofs)), bug=bug.number, first=True)
+    found = prove.halmos(FOLDER, list(bug.proofs), bug=bug.number, first=True)
     return sorted(set(bug.proofs) - {one.name for one in found if one.verdict == "refuted"})
 
 
@@ -129,7 +131,7 @@ def content(artifacts: dict[str, Any], every: list[Bug]) -> None:
     if killed(artifacts, 0, EXAMPLES):
         sys.exit("the state machine fails with no bug on")
     names = sorted({name for bug in every for name in bug.proofs})
-    unproved = [one.name for one in prove.halmos(FOLDER, prove.only(names)) if one.verdict != "proved"]
+    unproved = [one.name for one in prove.halmos(FOLDER, names) if one.verdict != "proved"]
     if unproved:
         sys.exit(f"not proved with no bug on: {', '.join(unproved)}")
 
@@ -148,7 +150,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", help="only these bugs")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/seeded_bugs.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/proofs.md")
     chosen = parser.parse_args()
     began = time.monotonic()
     every = bugs()

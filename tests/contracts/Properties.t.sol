@@ -38,7 +38,9 @@ contract PropertiesTest is PoolTest {
         Claim[] memory items = new Claim[](2);
         items[0] = items[1] = _claim(stage, bound(index, 0, 4));
         address payee = _account(items[0].contributorId);
-        way % 3 == 0 ? pool.claim(items[0]) : way % 3 == 1 ? pool.claimMany(items) : pool.claimRange(_range(stage, 0, 5));
+        way % 3 == 0
+            ? pool.claim(items[0])
+            : way % 3 == 1 ? pool.claimMany(items) : pool.claimRange(_range(stage, 0, 5));
         assertEq(pool.claimMany(items), 0);
         assertEq(token.balanceOf(payee), items[0].cumulative);
         assertEq(pool.claimed(stage, items[0].contributorId), items[0].cumulative);
@@ -185,9 +187,7 @@ contract PropertiesTest is PoolTest {
         skip(PERIOD);
         Claim[] memory items = new Claim[](1);
         items[0] = _claim(stage + 1, 2);
-        visitor.set(
-            way % 2 == 0 ? abi.encodeCall(pool.claim, (items[0])) : abi.encodeCall(pool.claimMany, (items))
-        );
+        visitor.set(way % 2 == 0 ? abi.encodeCall(pool.claim, (items[0])) : abi.encodeCall(pool.claimMany, (items)));
         pool.claim(_claim(stage, 2));
         assertEq(visitor.told(), 1);
         assertEq(visitor.entered(), 0);

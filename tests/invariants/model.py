@@ -546,9 +546,9 @@ class PoolModel:
             raise Reverted(consent)
         paid = 0
         for stage, shown, found, cumulative in items:
+            self._verify(stage, shown)
             if found != one:
                 raise Reverted("MixedContributors")
-            self._verify(stage, shown)
             amount = self._settle(stage, one, cumulative)
             if amount:
                 self._pay_claim(one, recipient, amount)

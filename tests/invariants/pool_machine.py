@@ -745,6 +745,8 @@ class PoolMachine(RuleBasedStateMachine):
                     contributorId=one, recipient=recipient, nonce=0, deadline=deadline,
                 )
             ).signature  # fmt: skip
+        if holder == sender:  # an active lie may have named the stranger himself
+            problem = None
         used = self.pool.read("nonces", holder)
         done = self.both(
             lambda: self.model.claim_to(recipient, problem, [leaf.item for leaf in leaves]),
