@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ame.attribution.cache import ValueCache
 from ame.attribution.coalitions import CoalitionMatrix, FloatVector, to_masks
@@ -131,7 +134,7 @@ class PipelineGame:
         chunks = _chunks(missing)
         done = 0
         if self.executor is None:
-            with threadpool_limits(limits=1):
+            with _one_thread():
                 for chunk in chunks:
                     done = self._keep(*_run(self.pipeline, chunk), done, len(missing))
             return
@@ -214,9 +217,21 @@ def to_ppm(utility: object) -> int:
     return round(utility * MICRO)
 
 
+def _one_thread() -> AbstractContextManager[Any]:
+    """BLAS and OpenMP of this process limited to one thread. Their libraries come with Python's modules, and are looked
+    for again when there are more of these: looking takes milliseconds where many libraries are loaded."""
+    limit: AbstractContextManager[Any] = _controller(len(sys.modules)).limit(limits=1)
+    return limit
+
+
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> ThreadpoolController:  # noqa: ARG001 the key
+    return ThreadpoolController()
+
+
 def _evaluate(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple[int, int]], _Failure | None]:
     """What a worker does with a chunk."""
-    with threadpool_limits(limits=1):
+    with _one_thread():
         return _run(pipeline, coalitions)
 
 

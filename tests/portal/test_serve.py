@@ -29,14 +29,20 @@ def bundle(tmp_path: Path) -> Path:
 def portal(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command, and the address that it prints."""
     process = subprocess.Popen(
-        [AME, "portal", "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [AME, "portal", "--port", "0", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts,
+    )  # fmt: skip
     try:
         assert process.stdout
         yield process, process.stdout.readline().split()[0]
     finally:
         process.kill()
         process.communicate()
+
+
+def hear_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_portal_starts_serves_its_policy_and_ends_with_ctrl_c(bundle: Path) -> None:
