@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import resources
@@ -137,8 +138,17 @@ class Chain:
             with redirect_stdout(sys.stderr):  # where an account asks; standard output is for results
                 return method(*arguments, sender=sender, value=value, **self._fees())
         except ContractLogicError as error:
-            name = str(method).partition("(")[0]
-            raise ChainError(explain(name, type(error).__name__, str(error))) from error
+            function, found = str(method).partition("(")[0], self._named(error)
+            raise ChainError(explain(function, type(found).__name__, str(found))) from error
+
+    def _named(self, error: Any) -> Any:
+        """The contract's own error. Ape overlooks py-evm's where a quote is among the bytes: Python writes these in double
+        quotes."""
+        data = str(error)
+        if not data.startswith('b"'):
+            return error
+        plain = type(error)(revert_message="0x" + literal_eval(data).hex(), base_err=error, txn=error.txn)
+        return self._ape.compilers.enrich_error(plain)
 
     def transfer(self, sender: Any, recipient: str, amount: int) -> Any:
         """Send the chain's coin."""

@@ -97,6 +97,12 @@ def test_an_outsider_does_not_sign_for_a_safe(names: Registry) -> None:
         names.bind(safe.address, lambda message: safe.sign(message, [OWNERS[0], stranger]))
 
 
+def test_errors_are_named_whatever_bytes_are_in_them(names: Registry) -> None:
+    quotes = "0x" + "27" * 20
+    with pytest.raises(ChainError, match=f"bind: InvalidSignature: signer={quotes}"):
+        names.bind(quotes, lambda _message: bytes(65))
+
+
 def test_a_bound_name_is_bound_once(names: Registry) -> None:
     names.bind_to(ALICE)
     with pytest.raises(ChainError, match="AlreadyBound"):
