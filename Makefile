@@ -23,8 +23,8 @@ FORGE := .cache/bin/forge
 PORT ?= 8545
 
 .DEFAULT_GOAL := demo
-.PHONY: halmos prove seeded screenshots mutate coverage demo test test-pure test-contracts test-chain test-deep lint gas vectors artifacts bench devnet clean setup
-.NOTPARALLEL:
+.PHONY: halmos prove seeded screenshots mutate coverage demo test test-pure test-contracts test-quick-code test-shipped-code \
+	test-chain test-deep lint gas vectors artifacts bench devnet clean setup
 
 setup: ## Python and npm packages and the Solidity compiler, all inside this folder
 	@command -v python3 >/dev/null || { echo "AME needs Python 3.11, 3.12 or 3.13: python3 was not found on the PATH." >&2; exit 1; }
@@ -34,19 +34,31 @@ setup: ## Python and npm packages and the Solidity compiler, all inside this fol
 demo: setup ## the whole story on the embedded chain
 	.venv/bin/ame demo $(ARGS)
 
-test: lint test-contracts test-pure test-chain ## everything but the long runs; ends with pytest's own summary
+# The compiler uses one core, and one worker runs each file of Python tests: two at a time.
+TWO := -j2 --output-sync=target --no-print-directory
+WORKERS := -n 2 --dist loadfile
 
-test-pure: setup ## no chain, no browser: seconds
-	$(PYTEST) -p no:ape_test -m "not chain and not browser and not deep" $(ARGS)
+test: setup ## everything but the long runs; ends with pytest's own summary
+	@$(MAKE) $(TWO) lint test-quick-code test-shipped-code
+	@$(MAKE) --no-print-directory test-pure
+	@$(MAKE) --no-print-directory test-chain
+
+test-pure: setup ## no chain, no browser
+	$(PYTEST) -p no:ape_test -m "not chain and not browser and not deep" $(WORKERS) $(ARGS)
 
 # Behaviour is tested on the quick code generator's build; vectors and gas on the code that ships, as all is in test-deep.
 SHIPPED_CODE := tests/contracts/{Vectors,Gas,GriefingGas}.t.sol
 test-contracts: setup ## Solidity tests, and the gas figures against tests/gas
+	@$(MAKE) $(TWO) test-quick-code test-shipped-code
+
+test-quick-code: setup
 	FOUNDRY_PROFILE=quick $(FORGE) test --no-match-path '$(SHIPPED_CODE)'
+
+test-shipped-code: setup
 	FORGE_SNAPSHOT_CHECK=true $(FORGE) test --match-path '$(SHIPPED_CODE)'
 
-test-chain: setup
-	$(PYTEST) -m "(chain or browser) and not deep" $(ARGS)
+test-chain: setup ## against embedded chains, anvil and a browser
+	$(PYTEST) -m "(chain or browser) and not deep" $(WORKERS) $(ARGS)
 
 test-deep: setup halmos ## long fuzzing and simulations
 	FOUNDRY_PROFILE=deep $(FORGE) test

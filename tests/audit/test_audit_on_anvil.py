@@ -129,10 +129,9 @@ CHANGES: list[tuple[str, str, Callable[[Copy], object]]] = [
 ]  # fmt: skip
 
 
-# Two programs and Ape's start for each: a few in the short run.
+# Two programs and Ape's start for each: one in the short run.
 CASES = [
-    pytest.param(*one, id=one[0], marks=() if one[0] in ("amount", "usage") else pytest.mark.deep)
-    for one in CHANGES
+    pytest.param(*one, id=one[0], marks=() if one[0] == "amount" else pytest.mark.deep) for one in CHANGES
 ]
 
 
@@ -152,6 +151,7 @@ def test_both_find_the_change(
         assert "✗ evidence " in text, text
 
 
+@pytest.mark.deep
 def test_both_cannot_tell_without_a_part_or_a_node(posted: Posted, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(posted.folders[0], copy)
@@ -170,6 +170,7 @@ def test_without_a_chain_and_with_a_wrong_rerun_it_cannot_tell(posted: Posted, t
     assert "--rerun: expected a module with PIPELINES" in text
 
 
+@pytest.mark.deep
 def test_the_scan_resumes_and_writes_reports(posted: Posted, tmp_path: Path) -> None:
     events, report = tmp_path / "events.json", tmp_path / "report"
     options = ("--events", str(events), "--html", f"{report}.html", "--markdown", f"{report}.md", "--json")

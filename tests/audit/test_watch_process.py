@@ -174,6 +174,7 @@ def post_second_lie(chain: Chain, pool: Any, folder: Path, first: Path) -> None:
     propose(chain, pool, bundle.books, write_bundle(folder, bundle), operator)
 
 
+@pytest.mark.deep
 def test_what_is_hidden_is_demanded_once_over_a_restart_and_cancelled(
     chain: Chain, factory: tuple[Any, Any], proxy: Proxy, tmp_path: Path
 ) -> None:
@@ -261,7 +262,7 @@ def lying_pool(chain: Chain, factory: tuple[Any, Any], web: Web) -> Any:
         ),  # and in test_watch, without a process
         pytest.param("garbage", "expected the manifest", "demand", marks=pytest.mark.deep),
         pytest.param("huge", "expected at most", "demand", marks=pytest.mark.deep),
-        ("slow", "too slow, given up", "demand"),
+        pytest.param("slow", "too slow, given up", "demand", marks=pytest.mark.deep),
         ("right", "its weight gives another amount", "challengeTransition"),
     ],
 )

@@ -207,6 +207,7 @@ def anvil(port: int, state: Path) -> Iterator[None]:
         process.wait(30)
 
 
+@pytest.mark.deep
 def test_a_devnet_remembers_and_a_restarted_one_is_noticed(tmp_path: Path) -> None:
     project, port = Project(tmp_path), free_port()
     network = ("--network", f"ethereum:devnet:http://127.0.0.1:{port}")
