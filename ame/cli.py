@@ -72,3 +72,9 @@ def main() -> None:
     except AmeError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2 if isinstance(error, CannotTell) else 1)
+    except (
+        OSError
+    ) as error:  # a file that cannot be written, a full disk; an audit has found nothing false by it
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {where}{error.strerror or error}", err=True)
+        sys.exit(2)

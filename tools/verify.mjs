@@ -234,7 +234,8 @@ const CHECKS = {
     for (const one of older) {
       const event = c.named("Proposed").find((p) => p.evidence === `0x${one.evidence}`);
       if (!event || `${event.number}` !== one.manifest.number) refuse(`${one.folder}: no bundle of this pool`);
-      CHECKS.roots(one, { proposal: event }); CHECKS.transition(one, c);
+      const then = { ...c, proposal: event, evidence: one.evidence };
+      for (const name of ["manifest", "identity", "proposal", "roots", "transition"]) CHECKS[name](one, then);
     }
   },
   history(b, c) {

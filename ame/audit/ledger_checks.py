@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ame.audit import independent
-from ame.audit.case import Case, differ, same
+from ame.audit import file_checks, independent
+from ame.audit.case import Case, Differs, differ, same
 from ame.audit.facts import ACTIVE
 from ame.audit.reading import AllocationRows, LedgerRows, decoded
 from ame.errors import CannotTell
@@ -190,8 +190,11 @@ def ledgers(case: Case) -> str:
                 "the evidence of a settlement of this pool", contents.files.sha256, str(contents.files.folder)
             )
         older = Case(contents, case.facts, case.older[:position])
-        roots(older)
-        transition(older)
+        for holds in (file_checks.manifest, file_checks.proposal, file_checks.previous, roots, transition):
+            try:
+                holds(older)
+            except Differs as found:
+                differ(found.expected, found.found, f"settlement {number}: {found.where}")
         checked += 1
     before = [
         e for e in events if e.args["number"] < case.number and case.facts.status(e.args["number"]) == ACTIVE

@@ -15,6 +15,7 @@ from ame.audit.reading import AllocationRows, Row, decoded
 from ame.audit.rows import digest_of
 from ame.errors import CannotTell, InputError
 from ame.mapping.allocate import allocated_lines
+from ame.mapping.rights import moment_of
 from ame.records import AllocationLine, Measurement, Shares
 
 
@@ -164,7 +165,12 @@ def _check_row(stage: str, line: AllocationLine, name: str, row: Row, number: in
 
 
 def _check_time(case: Case, at: datetime) -> None:
-    """Rights of the future cannot have been known when the settlement was proposed."""
+    """Holders are those of the last sale (or of the block that the rights name); whoever could choose another moment
+    could pay those who sold their part before, or bought it since."""
+    usage, rights = decoded(lambda: case.contents.usage), decoded(lambda: case.contents.rights)
+    if usage:
+        expected = moment_of(rights, max(record.time for record in usage))
+        same(expected.isoformat(), at.isoformat(), "settlement.json: rights_at")
     event = None if case.facts_or_none is None else case.proposal
     proposed = event.args.get("timestamp") if event is not None else None
     if proposed is not None and at.timestamp() > proposed:

@@ -53,7 +53,7 @@ def flow(pool: Mapping[str, Any]) -> Markup:
 
 def lorenz(points: Sequence[Sequence[int]]) -> Markup:
     """How money spreads over contributors: the straight line is equality (Lorenz 1905)."""
-    size, left, top = 240, 44, 12
+    size, left, top = 240, 52, 12
     path = " ".join(f"{left + x * size / 10**6:.1f},{top + size - y * size / 10**6:.1f}" for x, y in points)
     foot, right = top + size, left + size
     marks = "".join(

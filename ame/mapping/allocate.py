@@ -164,9 +164,11 @@ def _parts(
     holdings = holdings_at(rights.assets[asset], at)
     if not holdings:
         raise rights.asset_error(asset, f"nobody holds it at {at.isoformat()}")
-    parts = [receipts.kept]
-    if len(holdings) > 1:
-        parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
+    if len(holdings) == 1:
+        [holding] = holdings
+        why = f"split {percent(holding.ppm, 10**6)} x {source}"
+        return [_Part(holding.contributor, receipts.kept, why)]
+    parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
     whys = {ppm: f"split {percent(ppm, 10**6)} x {source}" for ppm in {holding.ppm for holding in holdings}}
     return [
         _Part(holding.contributor, part, whys[holding.ppm])

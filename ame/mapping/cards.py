@@ -44,18 +44,25 @@ _LICENSE_URLS = (
 _ODC = {"ODC:odbl": "ODbL-1.0", "ODC:by": "ODC-By-1.0", "ODC:pddl": "PDDL-1.0"}
 
 
+class CardGap(NamedTuple):
+    """Something that a card leaves out, or says so that nobody knows what it means: in which line, in which words."""
+
+    kind: str
+    line: int
+    words: str = ""
+
+
 class Card(NamedTuple):
-    """What one card declares. `parents`: (asset id, relation). `gaps`: what it leaves out, each a kind of
-    reserve.
-    """
+    """What one card declares. `parents`: (asset id, relation)."""
 
     id: str
     stage: str
     license: str | None
     parents: tuple[tuple[str, str], ...]
     holders: tuple[str, ...]
-    gaps: tuple[str, ...]
+    gaps: tuple[CardGap, ...]
     file: str
+    line: int
     sha256: str | None = None
     title: str | None = None
 
@@ -66,7 +73,7 @@ def read_cards(path: Path, asset_id: str | None = None) -> list[Card]:
 
     `asset_id`: `org/model` or `datasets/org/name`; without it, the two folders above a README.md, or a
     Croissant's address.
-    FileError where the card is too large, unreadable or declares something that nobody understands.
+    FileError where the card is too large, unreadable or not what its form asks for.
     """
     if path.suffix == ".jsonl":
         with paused_collector():
@@ -105,7 +112,8 @@ def _hub_listing(path: Path) -> Iterator[Card]:
     """
     try:
         with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
+            lines = iter(lambda: stream.readline(MAX_CARD_BYTES + 1), b"")
+            for number, line in enumerate(lines, 1):
                 if len(line) > MAX_CARD_BYTES:
                     raise FileError(f"expected at most {MAX_CARD_BYTES} bytes a line", file=path, line=number)
                 if line.strip():
@@ -116,7 +124,7 @@ def _hub_listing(path: Path) -> Iterator[Card]:
 
 def _listed(line: bytes, path: Path, number: int) -> Card:
     try:
-        entry = bounded_json.loads(line)
+        entry = bounded_json.loads(line.decode())
     except (ValueError, RecursionError) as error:
         raise FileError(f"expected a JSON object: {error}", file=path, line=number) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
@@ -142,17 +150,15 @@ def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: b
         stage = "fine_tuning" if bases or relation else "base_model"
         parents = [(base, relation or "finetune") for base in bases]
         if relation and not bases:
-            gaps.append("unknown-base")
+            gaps.append(CardGap("unknown-base", first_line))
         datasets = fields.asset_ids("datasets")
         parents += [(DATASETS + name.removeprefix(DATASETS), "trained_on") for name in datasets]
         if not datasets and relation not in ("merge", "quantized"):  # these two are made without data
-            gaps.append("undeclared-data")
-    license_ = fields.license()
-    if license_ is None:
-        gaps.append("undeclared-license")
+            gaps.append(CardGap("undeclared-data", first_line))
+    license_ = fields.license(_hub_tags(data), gaps)
     owner = bare_id.split("/")[0] if "/" in bare_id else None
     if owner is None:
-        gaps.append("unknown-holder")
+        gaps.append(CardGap("unknown-holder", first_line))
     title = data.get("pretty_name") or data.get("model_name")
     return Card(
         asset_id,
@@ -162,6 +168,7 @@ def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: b
         (f"hf:{owner}",) if owner else (),
         tuple(gaps),
         str(path),
+        first_line,
         title=names.escaped(title)[:200] if isinstance(title, str) and title else None,
     )
 
@@ -175,12 +182,14 @@ class _Fields:
             raise FileError("expected fields in the card", file=path, line=first_line)
 
     def error(self, field: str, message: str) -> FileError:
-        line = self.first_line
-        if not self.one_line:
-            text = self.path.read_text(encoding="utf-8").splitlines()
-            pattern = re.compile(rf"[\s\"{{]*{re.escape(field)}[\"]?\s*:")
-            line = next((number for number, row in enumerate(text, 1) if pattern.match(row)), line)
-        return FileError(message, file=self.path, line=line, field=field)
+        return FileError(message, file=self.path, line=self.line_of(field), field=field)
+
+    def line_of(self, field: str) -> int:
+        if self.one_line:
+            return self.first_line
+        text = self.path.read_text(encoding="utf-8").splitlines()
+        pattern = re.compile(rf"[\s\"{{]*{re.escape(field)}[\"]?\s*:")
+        return next((number for number, row in enumerate(text, 1) if pattern.match(row)), self.first_line)
 
     def texts(self, field: str) -> list[str]:
         """A field that is one text or a list of texts."""
@@ -227,35 +236,50 @@ class _Fields:
             return "adapter"
         return "finetune" if bases else None
 
-    def license(self) -> str | None:
-        """The SPDX expression of license; of several, all apply (the Hub does not say which of them)."""
-        found = []
-        for tag in self.texts("license"):
-            name = self.data.get("license_name")
-            if tag == "other" and isinstance(name, str) and name.lower() in licenses.HUGGING_FACE_TAGS:
-                tag = name
-            try:
-                found.append(license_of(tag))
-            except InputError as error:
-                raise self.error("license", str(error)) from error
-        if len(found) == 1:
-            return found[0]
-        known = [expression for expression in found if expression]
-        return licenses.all_of(known) if known and len(known) == len(found) else None
+    def license(self, tags: list[str], gaps: list[CardGap]) -> str | None:
+        """The SPDX expression of the tags; of several, all apply (cards do not say which of them).
+
+        None where any says nothing. What nobody knows keeps the card's name for it, and is a gap.
+        """
+        expression, unknown = _license_of_all(tuple(tags))
+        if expression is None:
+            gaps.append(CardGap("undeclared-license", self.line_of("license") if tags else self.first_line))
+        elif unknown:
+            gaps.append(CardGap("unknown-license", self.line_of("license"), unknown))
+        return expression
+
+
+@cache
+def _license_of_all(tags: tuple[str, ...]) -> tuple[str | None, str]:
+    """The expression of the tags, and those whose meaning nobody knows, in words."""
+    expressions = [expression for expression in map(license_of, tags) if expression]
+    if not tags or len(expressions) < len(tags):
+        return None, ""
+    unknown = [tag for tag, found in zip(tags, expressions, strict=True) if not licenses.is_known(found)]
+    return licenses.all_of(expressions), ", ".join(names.escaped(tag)[:80] for tag in unknown[:4])
+
+
+def _hub_tags(data: Mapping[str, Any]) -> list[str]:
+    """What `license` says; where it is `other`, the card's own name for it."""
+    name = data.get("license_name")
+    tags = [str(tag) for tag in _items(data.get("license"))]
+    return [name if tag.lower() == "other" and isinstance(name, str) else tag for tag in tags]
 
 
 @cache
 def license_of(text: str) -> str | None:
-    """The SPDX expression of a card's tag or a licence's address; None where it says nothing. InputError if
-    unknown.
-    """
+    """The SPDX expression of a card's tag or a licence's address; None where it says nothing."""
     for pattern, template in _LICENSE_URLS:
         match = re.fullmatch(pattern, text)
         if match:
             groups = [group.upper() if template.startswith("CC-") else group for group in match.groups()]
             name = template.format(*groups)
-            return licenses.to_spdx(_ODC.get(name, name))
-    return licenses.to_spdx(text)
+            text = _ODC.get(name, name)
+            break
+    try:
+        return licenses.to_spdx(text)
+    except InputError:
+        return licenses.unknown_ref(text)
 
 
 def _croissant(text: str, path: Path, asset_id: str | None) -> Card:
@@ -265,20 +289,12 @@ def _croissant(text: str, path: Path, asset_id: str | None) -> Card:
     if data.get("@type") not in ("sc:Dataset", "Dataset", "schema:Dataset", "https://schema.org/Dataset"):
         raise fields.error("@type", "expected a Croissant data set (@type sc:Dataset)")
     asset_id = asset_id or _croissant_id(data, fields)
-    gaps = []
-    found = [_address(item) for item in _items(data.get("license"))]
-    try:
-        expressions = [license_of(item) if item else None for item in found]
-    except InputError as error:
-        raise fields.error("license", str(error)) from error
-    declared = [expression for expression in expressions if expression]
-    license_ = licenses.all_of(declared) if declared and None not in expressions else None
-    if license_ is None:
-        gaps.append("undeclared-license")
+    gaps: list[CardGap] = []
+    license_ = fields.license([_address(item) or "" for item in _items(data.get("license"))], gaps)
     creators = [_creator(item) for item in _items(data.get("creator"))]
     holders = tuple(dict.fromkeys(creator for creator in creators if creator))
     if not holders or None in creators:
-        gaps.append("unknown-holder")
+        gaps.append(CardGap("unknown-holder", fields.line_of("creator")))
     parents = {}
     for item in _items(data.get("isBasedOn")):
         address = _address(item)
@@ -294,6 +310,7 @@ def _croissant(text: str, path: Path, asset_id: str | None) -> Card:
         holders,
         tuple(gaps),
         str(path),
+        1,
         _croissant_sha256(data, fields),
         names.escaped(name)[:200] if isinstance(name, str) and name else None,
     )

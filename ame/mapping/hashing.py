@@ -67,4 +67,4 @@ def _mode(path: Path) -> int:
     try:
         return path.lstat().st_mode
     except (OSError, ValueError) as error:
-        raise FileError(f"cannot be read: {error}", file=path) from error
+        raise FileError(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=path) from error

@@ -10,29 +10,39 @@ from typing import Any, NamedTuple
 
 from ame.arithmetic import telescoping_split
 from ame.errors import FileError, InputError
-from ame.mapping.cards import DATASETS, Card
+from ame.mapping.cards import DATASETS, Card, CardGap
 from ame.mapping.collector import paused_collector
 from ame.mapping.rights import FORMAT, WHOLE_PPM
 
 _GAP_MEANING = {
     "undeclared-data": "says nothing of the data it was trained on",
     "unknown-base": "says that it has a base model, not which",
-    "undeclared-license": "declares no licence that is known",
+    "undeclared-license": "declares no licence",
+    "unknown-license": "declares a licence that nobody knows",
     "unknown-holder": "names nobody who could be paid",
     "no-card": "is named as a parent, but its card was not given",
 }
 
 
+# Whose licence is not declared or not known, for the policy `unknown-license`.
+_LICENSE_RESERVE = "unknown-license"
+
+
 class Gap(NamedTuple):
-    """Something that no card declares, and the reserve that holds the money instead."""
+    """Something that no card declares so that it is understood, and the reserve that holds the money instead."""
 
     asset: str
     kind: str
     reserve: str
     file: str
+    line: int
+    words: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.asset} {_GAP_MEANING[self.kind]} -> reserve {self.reserve}"
+        said = f": {self.words}" if self.words else ""
+        return (
+            f"{self.file}:{self.line}: {self.asset} {_GAP_MEANING[self.kind]}{said} -> reserve {self.reserve}"
+        )
 
 
 class Import(NamedTuple):
@@ -65,20 +75,19 @@ class _Importer:
 
     def run(self, cards: Iterable[Card]) -> Import:
         files: dict[str, str] = {}
-        named: dict[str, tuple[str, str]] = {}  # parent -> (file that names it, stage)
+        named: dict[str, Card] = {}  # parent -> the first card that names it
         for card in cards:
             if card.id in files:
                 raise FileError(f"the asset {card.id} has another card: {files[card.id]}", file=card.file)
             files[card.id] = card.file
             self.add(card)
             for parent, _ in card.parents:
-                stage = "training_data" if parent.startswith(DATASETS) else "base_model"
-                named.setdefault(parent, (card.file, stage))
-        for parent, (file, stage) in named.items():
+                named.setdefault(parent, card)
+        for parent, card in named.items():
             if parent not in files:
-                self.missing(parent, "no-card", parent, stage, file)
-        policies = {"unknown-license": {"reserve": "undeclared-license"}}
-        self.reserve("undeclared-license")
+                stage = "training_data" if parent.startswith(DATASETS) else "base_model"
+                self.missing(parent, parent, stage, card.file, CardGap("no-card", card.line))
+        policies = {"unknown-license": {"reserve": self.reserve(_LICENSE_RESERVE)}}
         document = {
             "format": FORMAT,
             "registrars": self.used_registrars(),
@@ -95,18 +104,16 @@ class _Importer:
         parents = [{"asset": parent, "relation": relation} for parent, relation in card.parents]
         holders: list[dict[str, Any]] = []
         for gap in card.gaps:
-            if gap == "undeclared-data":
+            if gap.kind == "undeclared-data":
                 parents.append({"asset": f"undeclared-data/{card.id}", "relation": "trained_on"})
-                self.missing(f"undeclared-data/{card.id}", gap, card.id, "training_data", card.file)
-            elif gap == "unknown-base":
+                self.missing(f"undeclared-data/{card.id}", card.id, "training_data", card.file, gap)
+            elif gap.kind == "unknown-base":
                 parents.append({"asset": f"unknown-base/{card.id}", "relation": "finetune"})
-                self.missing(f"unknown-base/{card.id}", gap, card.id, "base_model", card.file)
-            elif gap == "unknown-holder":
-                reserve = self.reserve(f"unknown-holder/{card.id}")
-                self.gaps.append(Gap(card.id, gap, reserve, card.file))
-                holders.append({"reserve": reserve})
+                self.missing(f"unknown-base/{card.id}", card.id, "base_model", card.file, gap)
+            elif gap.kind == "unknown-holder":
+                holders.append({"reserve": self.gap(card.id, f"unknown-holder/{card.id}", card.file, gap)})
             else:
-                self.gaps.append(Gap(card.id, gap, self.reserve(gap), card.file))
+                self.gap(card.id, _LICENSE_RESERVE, card.file, gap)
         self.contributors.update(dict.fromkeys(card.holders))
         holders = [{"contributor": name} for name in card.holders] + holders
         parts = telescoping_split(WHOLE_PPM, [1] * len(holders)) if len(holders) > 1 else [WHOLE_PPM]
@@ -124,12 +131,15 @@ class _Importer:
         }
         self.assets[card.id] = {name: value for name, value in asset.items() if value}
 
-    def missing(self, asset: str, kind: str, known: str, stage: str, file: str) -> None:
+    def missing(self, asset: str, known: str, stage: str, file: str, gap: CardGap) -> None:
         """An asset that must exist, but about which nothing is declared."""
-        reserve = self.reserve(f"{kind}/{known}")
-        self.gaps.append(Gap(known, kind, reserve, file))
+        reserve = self.gap(known, f"{gap.kind}/{known}", file, gap)
         holder = {"reserve": reserve, "ppm": WHOLE_PPM, "from": self.since}
         self.assets[asset] = {"id": asset, "stage": stage, "holders": [holder]}
+
+    def gap(self, asset: str, reserve: str, file: str, gap: CardGap) -> str:
+        self.gaps.append(Gap(asset, gap.kind, self.reserve(reserve), file, gap.line, gap.words))
+        return reserve
 
     def reserve(self, name: str) -> str:
         if name not in self.reserves:

@@ -53,6 +53,9 @@ HUGGING_FACE_TAGS = {
     "c-uda": "C-UDA-1.0",
     "tii-falcon-llm": "LicenseRef-tii-falcon-llm",
 }
+# Prefix of what a card calls its licence where nobody knows it; never one of the names in _REFS.
+UNKNOWN_REF = "LicenseRef-unknown"
+MAX_EXPRESSION_LENGTH = 1000
 # Said, but saying nothing.
 NOT_DECLARED = {"unknown", "other", "noassertion", "none", ""}
 
@@ -84,6 +87,7 @@ _REFS: dict[str, frozenset[str]] = {
     "LicenseRef-apple-amlr": frozenset({_NC, _USE, _BY}),
 }
 _NO_ASK = ("CC0-", "Unlicense", "0BSD", "PDDL-", "WTFPL", "CC-PDDC", "MIT-0", "CDLA-Permissive-2.0")
+_REF = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")  # SPDX 2.3, annex D
 _COPYLEFT = (
     "GPL-",
     "AGPL-",
@@ -147,6 +151,17 @@ def to_spdx(tag: str) -> str | None:
     return str(_parsed(tag))
 
 
+def is_known(expression: str) -> bool:
+    """Whether one way to accept the expression is known: what it asks."""
+    return options(expression)[0].kinds.isdisjoint(_UNKNOWN_KINDS)
+
+
+def unknown_ref(tag: str) -> str:
+    """A licence that nobody knows, under the name that its card gives it: `LicenseRef-unknown-acme-1.0`."""
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", ascii(tag.strip())[1:-1][:80]).strip("-.")
+    return f"{UNKNOWN_REF}-{name}" if name else UNKNOWN_REF
+
+
 def all_of(expressions: Iterable[str]) -> str:
     """One SPDX expression that asks for all of them."""
     parts = sorted(set(expressions))
@@ -172,21 +187,25 @@ def options(expression: str | None) -> tuple[Terms, ...]:
 
 def _parsed(expression: str) -> Any:
     """The tree of an expression whose every licence is known; LicenseRef- names are taken as they are."""
-    from license_expression import ExpressionError, ExpressionParseError
-
+    if len(expression) > MAX_EXPRESSION_LENGTH:
+        raise InputError(f"expected a licence of at most {MAX_EXPRESSION_LENGTH} characters")
     try:
         tree = _licensing().parse(expression)
-    except (ExpressionError, ExpressionParseError, AttributeError, TypeError) as error:
+    except (
+        Exception
+    ) as error:  # of a dozen kinds for words without sense, assertions too: "mit ()" and the like
         raise InputError(f"expected an SPDX expression, got {ascii(expression)[:80]}") from error
     if tree is None:
         raise InputError("expected an SPDX expression, got nothing")
     unknown = sorted(
         key
         for key in _licensing().license_keys(tree)
-        if key.lower() not in _key_of() and not key.startswith("LicenseRef-")
+        if key.lower() not in _key_of() and not _REF.fullmatch(key)
     )
     if unknown:
-        raise InputError(f"unknown licence {', '.join(map(ascii, unknown))[:80]}; expected SPDX identifiers")
+        raise InputError(
+            f"unknown licence {', '.join(map(ascii, unknown))[:80]}; expected SPDX identifiers, or LicenseRef-..."
+        )
     return tree
 
 

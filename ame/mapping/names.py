@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from eth_utils.address import to_checksum_address
 
@@ -53,10 +54,15 @@ def check_path(path: object, what: str) -> str:
 
 def check_asset_id(name: object, what: str) -> str:
     """An asset id is a name whose parts between slashes lead nowhere else: `digits/zeros-and-ones`."""
-    if isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and _ASSET_ID.fullmatch(name):
+    if isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and _is_asset_id(name):
         return name
     text = check_name(name, what)
     raise InputError(f"{what}: expected a/b/c without empty parts, `.`, `..` or backslash, got {text!r}")
+
+
+@lru_cache(2**17)  # each asset is named by several children
+def _is_asset_id(name: str) -> bool:
+    return _ASSET_ID.fullmatch(name) is not None
 
 
 def namespace_of(name: str) -> str:

@@ -85,15 +85,15 @@ class Policy(NamedTuple):
     reserve: str | None = None
 
 
-# Money moves, so what forbids selling or changing a work stops the settlement unless the operator says
-# otherwise.
+# Money moves, so what forbids selling or changing a work, or gives no known permission for it, stops the
+# settlement unless the operator says otherwise.
 DEFAULT_POLICIES: Mapping[str, Policy] = {
     "noncommercial": Policy("refuse"),
     "no-derivatives": Policy("refuse"),
     "share-alike": Policy("warn"),
     "attribution": Policy("warn"),
     "use-restrictions": Policy("warn"),
-    "unknown-license": Policy("warn"),
+    "unknown-license": Policy("refuse"),
     "copy": Policy("refuse"),
 }
 
@@ -116,7 +116,7 @@ class Rights:
     @cached_property
     def lineage(self) -> dict[str, tuple[str, ...]]:
         """Asset -> the assets that it was made from."""
-        return {asset.id: tuple(parent.asset for parent in asset.parents) for asset in self.assets.values()}
+        return {asset.id: tuple([parent.asset for parent in asset.parents]) for asset in self.assets.values()}
 
     @cached_property
     def order(self) -> list[str]:

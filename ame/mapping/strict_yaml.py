@@ -35,9 +35,11 @@ def read_file(path: Path, max_bytes: int = MAX_RIGHTS_BYTES) -> str:
     """The UTF-8 text of a file of at most `max_bytes`; FileError otherwise."""
     try:
         size = path.stat().st_size
-        if size > max_bytes:
-            raise FileError(f"expected at most {max_bytes} bytes, got {size}", file=path)
-        return path.read_bytes().decode("utf-8")
+        with path.open("rb") as stream:  # a device has no size and no end
+            data = b"" if size > max_bytes else stream.read(max_bytes + 1)
+        if size > max_bytes or len(data) > max_bytes:
+            raise FileError(f"expected at most {max_bytes} bytes, got {max(size, len(data))}", file=path)
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise FileError(f"expected UTF-8 text: {error.reason}", file=path, line=line) from error
@@ -109,6 +111,10 @@ def _parse_json(text: str, file: object) -> Any:
         raise FileError("the key is given twice", file=file, line=line, field=error.key) from error
     except RecursionError as error:
         raise FileError(f"expected at most {MAX_DEPTH} levels", file=file) from error
+    except FileError:
+        raise
+    except ValueError as error:  # Python converts no number of more than 4,300 digits
+        raise FileError("expected JSON without numbers of thousands of digits", file=file) from error
 
 
 class _RepeatedError(ValueError):

@@ -73,7 +73,7 @@ def large_history(folder: Path, assets: int, holders: int) -> History:
             chain_id=31337, pool=POOL, number=1, terms=replace_terms(), token=COIN,
             measurements={"large": measurement(assets)},
             usage=(UsageRecord("sale", "large", 10**24, datetime(2026, 2, 1, tzinfo=UTC)),),
-            rights=rights(assets, holders), at=datetime(2026, 3, 1, tzinfo=UTC), ledgers=(StageLedger(),) * 2,
+            rights=rights(assets, holders), at=datetime(2026, 2, 1, tzinfo=UTC), ledgers=(StageLedger(),) * 2,
         )
     )  # fmt: skip
     history.activate()

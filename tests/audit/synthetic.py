@@ -184,7 +184,7 @@ def random_epoch(seed: random.Random, number: int, revenue: int, people: int = 6
     )  # fmt: skip
     return Epoch(
         chain_id=31337, pool=POOL, number=number, terms=TERMS, token=COIN, measurements=measurements, usage=usage,
-        rights=rights(measurements, people, seed), at=datetime(2026, 3, 1, tzinfo=UTC),
+        rights=rights(measurements, people, seed), at=max(record.time for record in usage),
         ledgers=(StageLedger(),) * len(STAGES),
     )  # fmt: skip
 

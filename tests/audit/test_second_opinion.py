@@ -20,9 +20,10 @@ NODE = shutil.which("node")
 ONLY_OURS = {"allocation", "names", "code", "balance", "measurement", "shares"}
 ONLY_OURS_BY_NAME = {"rights that are no YAML", "another pool's"}
 
-pytestmark = pytest.mark.skipif(
+needs_node = pytest.mark.skipif(
     NODE is None or not (ROOT / "node_modules" / "viem").exists(), reason="needs node and viem: npm ci"
 )
+pytestmark = needs_node
 
 
 @pytest.fixture(scope="module")

@@ -199,8 +199,7 @@ def test_a_card_of_fifty_megabytes_is_refused_unread(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("front_matter", "message"),
     [
-        ("license: [a: b]", "README.md:2: license: expected text or a list of texts"),
-        ("language: en\nlicense: made-up-1.0", "README.md:3: license: unknown licence 'made-up-1.0'"),
+        ("datasets: [a: b]", "README.md:2: datasets: expected text or a list of texts"),
         ("base_model: ../../secret", "README.md:2: base_model: expected a/b/c"),
         ("base_model: a/b\nbase_model_relation: child", "README.md:3: base_model_relation: expected adapter"),
         ("license: mit\nlicense: mit", "README.md:3: license: the key is given twice"),
@@ -244,3 +243,18 @@ def test_the_line_of_a_field_is_found_in_yaml_and_json() -> None:
     assert strict_yaml.line_of(text, ("a", 0, "c", 1, "e")) == 6
     assert strict_yaml.line_of(text, ("a", 0, "c", 1, "missing")) == 5
     assert strict_yaml.line_of('{"a":\n [1,\n 2]}', ("a", 1)) == 3
+
+
+def test_a_number_of_thousands_of_digits_is_refused() -> None:
+    with pytest.raises(FileError, match="expected JSON without numbers of thousands of digits"):
+        parse_rights('{"format": ' + "9" * 10_000 + "}", "rights.json")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="expected at most 1000 bytes"):
+        strict_yaml.read_file(Path("/dev/zero"), 1000)
+    endless = tmp_path / "hub.jsonl"
+    endless.symlink_to("/dev/zero")
+    with pytest.raises(FileError, match="1: expected at most 4194304 bytes a line"):
+        read_cards(endless)

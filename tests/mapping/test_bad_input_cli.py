@@ -128,3 +128,23 @@ def test_bad_options(
     path = tmp_path / "README.md"
     path.write_text("---\nlicense: mit\n---\n")
     assert message in fails(monkeypatch, capsys, "rights", "import", f"acme/model={path}", *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "--svg", "OUTPUT"], ["import", "--registrar", REGISTRAR, "-o", "OUTPUT"]]
+)
+def test_an_output_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    rights, output = tmp_path / "rights.yaml", tmp_path / "nowhere" / "out"
+    rights.write_text(text_of(asset("a")))
+    (tmp_path / "hub.jsonl").write_text(
+        '{"id": "acme/model", "cardData": {"license": "mit", "datasets": []}}\n'
+    )
+    source = rights if arguments[0] == "show" else tmp_path / "hub.jsonl"
+    filled = [str(output) if one == "OUTPUT" else one for one in arguments]
+    monkeypatch.setattr(sys, "argv", ["ame", "rights", *filled, str(source)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"Error: {output}: No such file or directory"

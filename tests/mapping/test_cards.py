@@ -1,16 +1,19 @@
 """Realistic cards, as Hugging Face and Croissant write them, become a rights file that loses nothing silently."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ame.errors import FileError, InputError
-from ame.mapping.cards import read_cards
+from ame.mapping.allocate import allocate
+from ame.mapping.cards import CardGap, read_cards
+from ame.mapping.checking import check_rights
 from ame.mapping.hashing import hash_listing
 from ame.mapping.importing import Import, import_cards, to_text
 from ame.mapping.rights import Rights, parse_rights
-from tests.mapping import REGISTRAR
+from tests.mapping import JUNE, REGISTRAR, shares_of
 
 CARDS = Path(__file__).parent / "cards"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,7 +70,7 @@ def test_whatever_is_left_out_becomes_a_named_reserve(imported: Import, rights: 
             "undeclared-data",
             "undeclared-data/cypress/terra-poetry-haiku-lora",
         ),
-        ("echo/terra-7b-gguf", "undeclared-license", "undeclared-license"),
+        ("echo/terra-7b-gguf", "undeclared-license", "unknown-license"),
         ("fern/voice-lora", "unknown-base", "unknown-base/fern/voice-lora"),
         ("zephyr/terra-7b-code", "no-card", "no-card/zephyr/terra-7b-code"),
         (
@@ -101,6 +104,54 @@ def test_a_croissant_gives_creators_licence_hash_and_source(rights: Rights) -> N
 
 def test_a_hub_listing_gives_many_cards(rights: Rights) -> None:
     assert parents(rights, "grove/tiny-speech") == {"datasets/grove/voices": "trained_on"}
+
+
+LISTED = [
+    {"id": "acme/one", "cardData": {"license": "acme-licence-2.0", "datasets": ["acme/d"]}},
+    {
+        "id": "acme/two",
+        "cardData": {"license": "other", "license_name": "Acme Terms", "datasets": ["acme/d"]},
+    },
+    {"id": "acme/three", "cardData": {"license": ["mit", False], "datasets": ["acme/d"]}},
+    {"id": "acme/four", "cardData": {"license": "mit", "datasets": ["acme/d"]}},
+    {"id": "datasets/acme/d", "cardData": {"license": "ame-consent"}},
+]
+
+
+def test_an_unknown_licence_is_taken_over_reported_and_held(tmp_path: Path) -> None:
+    path = tmp_path / "hub.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in LISTED))
+    imported = import_cards(read_cards(path), {"*": REGISTRAR}, SINCE)
+    assert list(map(str, imported.gaps)) == [
+        f"{path}:{line}: {asset} declares a licence that nobody knows: {words} -> reserve unknown-license"
+        for line, asset, words in [
+            (1, "acme/one", "acme-licence-2.0"),
+            (2, "acme/two", "Acme Terms"),
+            (3, "acme/three", "False"),
+            (5, "datasets/acme/d", "ame-consent"),
+        ]
+    ]
+    rights = parse_rights(to_text(imported.document))
+    assert {name: asset.license for name, asset in rights.assets.items()} == {
+        "acme/one": "LicenseRef-unknown-acme-licence-2.0",
+        "acme/two": "LicenseRef-unknown-Acme-Terms",
+        "acme/three": "LicenseRef-unknown-False AND MIT",
+        "acme/four": "MIT",
+        "datasets/acme/d": "LicenseRef-unknown-ame-consent",
+    }
+    held = [finding.asset for finding in check_rights(rights) if finding.level == "held"]
+    assert sorted(held) == ["acme/one", "acme/three", "acme/two", "datasets/acme/d"]
+    paid = allocate(shares_of({"acme/one": 7, "acme/four": 5}, rights), rights, JUNE)
+    weights = {paid.names[line.contributor_id]: line.weight for stage in paid.lines for line in stage}
+    assert weights == {"reserve:unknown-license": 7, "hf:acme": 5}
+
+
+def test_an_unknown_licence_in_front_matter_is_reported_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("---\ndatasets: [acme/d]\nlicense: made-up-1.0\n---\n")
+    [card] = read_cards(path, "acme/model")
+    assert card.license == "LicenseRef-unknown-made-up-1.0"
+    assert card.gaps == (CardGap("unknown-license", 3, "made-up-1.0"),)
 
 
 def test_two_cards_of_one_asset_are_refused() -> None:

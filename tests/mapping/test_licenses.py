@@ -7,7 +7,7 @@ import pytest
 from ame.errors import InputError
 from ame.mapping import license_kinds
 from ame.mapping.cards import license_of
-from ame.mapping.licenses import HUGGING_FACE_TAGS, kinds_of, may_follow, options, to_spdx
+from ame.mapping.licenses import _REFS, HUGGING_FACE_TAGS, is_known, kinds_of, may_follow, options, to_spdx
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,24 @@ def test_every_tag_of_the_table_is_readable(tag: str) -> None:
 )
 def test_what_licences_ask(key: str, kinds: set[str]) -> None:
     assert kinds_of(key) == kinds
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["()", "mit ()", "mit and", "(mit mit)", "(" * 900, "mit " * 900, "\0", "LicenseRef-f\xf6\xf6", "no"],
+)
+def test_words_without_sense_are_an_unknown_licence(words: str) -> None:
+    found = license_of(words)
+    assert found is not None
+    assert found.isascii()
+    assert not is_known(found)
+    with pytest.raises(InputError):
+        options(words)
+
+
+def test_no_unknown_name_is_taken_for_a_known_one() -> None:
+    assert license_of("ame-consent") == "LicenseRef-unknown-ame-consent"
+    assert not any(key.startswith("LicenseRef-unknown") for key in _REFS)
 
 
 def test_an_or_is_a_choice_and_an_and_is_a_sum() -> None:
