@@ -108,7 +108,8 @@ def statement_of(folders: Sequence[Path], contributor: str) -> dict[str, Any]:
         )
     if not any(settlement["stages"] for settlement in settlements):
         raise InputError(
-            f"expected the name, address or id of somebody in the ledgers of these bundles, got {ascii(contributor[:100])}; "
+            "expected the name, address or id of somebody in the ledgers of these bundles, "
+            f"got {contributor[:100]!a}; "
             f"{_those_known(bundles, contributor)}"
         )
     return {"contributor": contributor, "settlements": settlements}
