@@ -99,7 +99,7 @@ BY_PART = {
     "settlement.json": frozenset(
         {"manifest", "format", "terms", "proposal", "usage", "table", "shapley", "allocation"}
     ),
-    "usage.jsonl": frozenset({"format", "usage", "table", "shares"}),
+    "usage.jsonl": frozenset({"format", "usage", "table", "shares", "allocation"}),  # the last sale's time
     "coalitions.json": frozenset({"format", "usage", "measurement", "table", "shares"}),
     "shares.json": frozenset({"format", "table", "shares"}),
     "rights.yaml": frozenset({"format", "rights", "allocation", "names"}),
