@@ -52,6 +52,13 @@ def rights(case: Case) -> str:
         raise CannotTell(f"the RightsRegistry was not read as of block {as_of.block}")
     if case.proposal.block < as_of.block:
         differ(f"at most {case.proposal.block}, the proposal's", as_of.block, "rights.yaml: as_of.block")
+    last_sale = max((record.time for record in decoded(lambda: case.contents.usage)), default=found.time)
+    if found.time < last_sale:  # whoever bought a part between the two would not be paid
+        differ(
+            f"a block of {last_sale.isoformat()}, the last sale, or later",
+            f"block {as_of.block} of {found.time.isoformat()}",
+            "rights.yaml: as_of.block",
+        )
     _check_registry(case, found)
     if isinstance(found.problem, InputError):
         differ("the registered terms", found.problem, "rights.yaml")

@@ -8,6 +8,7 @@ import time
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +49,10 @@ class Chain:
     def now(self) -> int:
         """Time of the latest block, in seconds."""
         return int(self._ape.chain.blocks.head.timestamp)
+
+    def time_of(self, block: int) -> datetime:
+        """Time of a block."""
+        return datetime.fromtimestamp(int(self._ape.chain.blocks[block].timestamp), UTC)
 
     @property
     def block(self) -> int:

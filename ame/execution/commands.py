@@ -209,6 +209,12 @@ def settle(network: str, config: Path, usage: Path, output: Path, previous: Path
         )
         token, chain_id = token_of(chain, terms.token), chain.id
         address = str(contract.address)
+        if rights.as_of is not None and chain.time_of(rights.as_of.block) < max(one.time for one in records):
+            raise rights.error(
+                f"expected the rights as of a block after the last sale, got block {rights.as_of.block}; "
+                "read them again with `ame rights read`",
+                ("as_of", "block"),
+            )
     before = read_bundle(previous, chain_id=chain_id, pool=address) if previous else None
     if (before.settlement.number if before else 0) != active:
         raise InputError(

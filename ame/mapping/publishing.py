@@ -71,17 +71,20 @@ def read_published(chain: Chain, rights: Rights) -> RegistryFacts | None:
         raise ChainError(f"expected chain {as_of.chain_id}, whose rights {rights.file} names, got {chain.id}")
     web3 = chain.provider.web3
     code = bytes(web3.eth.get_code(as_of.registry, block_identifier=as_of.block))
+    time = chain.time_of(as_of.block)
     if not code:
-        return RegistryFacts(as_of, code, ZERO_ADDRESS, {})
+        return RegistryFacts(as_of, time, code, ZERO_ADDRESS, {})
     contract = web3.eth.contract(address=as_of.registry, abi=_abi())
     try:
         contributors = str(contract.functions.CONTRIBUTORS().call(block_identifier=as_of.block))
         standings = read_standings(chain, as_of.registry, rights, as_of.block)
     except AmeError as error:
-        return RegistryFacts(as_of, code, ZERO_ADDRESS, {}, error)
+        return RegistryFacts(as_of, time, code, ZERO_ADDRESS, {}, error)
     except Exception as error:  # a contract that only pretends to be a registry answers anything
-        return RegistryFacts(as_of, code, ZERO_ADDRESS, {}, ChainError(f"{type(error).__name__}: {error}"))
-    return RegistryFacts(as_of, code, contributors, standings)
+        return RegistryFacts(
+            as_of, time, code, ZERO_ADDRESS, {}, ChainError(f"{type(error).__name__}: {error}")
+        )
+    return RegistryFacts(as_of, time, code, contributors, standings)
 
 
 def read_standings(

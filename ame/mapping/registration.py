@@ -47,12 +47,13 @@ class Standing(NamedTuple):
 
 
 class RegistryFacts(NamedTuple):
-    """What the chain says of a RightsRegistry as of a block, for the assets of one rights file.
+    """What the chain says of a RightsRegistry as of a block, for the assets of one rights file. `time`: the block's.
 
     `contributors`: the ContributorRegistry whose holders pass on parts. `problem`: why standings could not be read.
     """
 
     as_of: AsOf
+    time: datetime
     code: bytes
     contributors: str
     standings: Mapping[str, Standing]

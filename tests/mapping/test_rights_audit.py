@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,18 @@ def test_rights_as_of_a_block_hold(story: Story) -> None:
         Verdict.TRUE,
         f"holders of {count} assets are those of block {block}",
     )
+
+
+def test_a_block_before_the_last_sale_is_refused(story: Story) -> None:
+    """Whoever bought a part between the two would not be paid."""
+    rights = story.publish()
+    late = datetime.fromtimestamp(story.chain.now, UTC) + timedelta(seconds=1)
+    first, *others = story.epoch.usage
+    story.epoch = replace(story.epoch, usage=(replace(first, time=late), *others), at=late)
+    story.chain.wait(10)
+    found = story.audited(rights)
+    assert (found.verdict, found.where) == (Verdict.FALSE, "rights.yaml: as_of.block")
+    assert late.isoformat() in found.expected
 
 
 def test_what_changed_after_the_block_does_not_matter(story: Story) -> None:
