@@ -82,6 +82,7 @@ lint: setup ## style, types, Solidity format, static analysis
 
 gas: setup ## gas of every call beside the peers' (docs/gas.md); writes tests/gas again and shows what changed
 	$(FORGE) test --match-path 'tests/contracts/{Gas,GriefingGas}.t.sol'
+	$(PYTHON) scripts/fraud_proof_gas.py
 	$(PYTHON) scripts/gas.py
 	$(PYTHON) scripts/griefing.py
 	@git --no-pager diff --stat -- tests/gas docs/gas.md

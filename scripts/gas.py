@@ -31,6 +31,7 @@ from ame.encoding import keccak, leaf_hash, node_hash
 ARTIFACTS = ROOT / "ame" / "execution" / "artifacts"
 SNAPSHOT = ROOT / "tests" / "gas" / "contracts.json"
 PEERS = ROOT / "tests" / "gas" / "peers.json"
+WITHOUT = ROOT / "tests" / "gas" / "without_fraud_proofs.json"
 PAGE = ROOT / "docs" / "gas.md"
 
 DEPTHS = (10, 17, 20)
@@ -65,7 +66,14 @@ coalitions, Shapley values computed on chain, four ledgers and their weights.
 {many}
 ## To the unit
 
+"Without" is the same pool without its fraud proofs: no challenges and demands, nothing stored for them
+(`scripts/fraud_proof_gas.py` cuts them out of the sources, and compiles what is left with the shipped settings).
+
 {exact}
+Claims run no code for fraud proofs. What they pay for them is calls within the contract: following a proof, and sending
+ETH, now serve two parts of the contract, so the compiler writes a function where it used to write the code in place. The
+calls named `claimRange` and `claimMany` also stand later among more functions, which costs 22 gas for each one before them.
+
 The same calls as Forge measures them, isolated, are in `tests/gas/contracts.json`, which `make test` holds against the
 sources; `make gas` fails where the two differ by more than {agreement}: their trees are different, and with them the zero
 bytes of the calldata.
@@ -133,10 +141,10 @@ def _type(item: dict[str, Any]) -> str:
 
 
 class Contract:
-    """A frozen contract, deployed; `call` gives the gas of the receipt."""
+    """A frozen contract, or one that was built otherwise, deployed; `call` gives the gas of the receipt."""
 
-    def __init__(self, node: Anvil, name: str, *arguments: Any) -> None:
-        frozen = json.loads((ARTIFACTS / f"{name}.json").read_text())["contractType"]
+    def __init__(self, node: Anvil, name: str, *arguments: Any, built: dict[str, Any] | None = None) -> None:
+        frozen = built or json.loads((ARTIFACTS / f"{name}.json").read_text())["contractType"]
         self.node, self.abi = node, frozen["abi"]
         types = next(
             ([_type(one) for one in entry["inputs"]] for entry in self.abi if entry["type"] == "constructor"),
@@ -194,13 +202,16 @@ class Opened:
 class Pool:
     """A pool with four stages whose ledgers have the given depth; stage 0 is what is measured."""
 
-    def __init__(self, node: Anvil, token: Contract | None, depth: int) -> None:
+    def __init__(
+        self, node: Anvil, token: Contract | None, depth: int, built: dict[str, Any] | None = None
+    ) -> None:
         self.node, self.token, self.depth, self.epoch = node, token, depth, 0
         self.registry = Contract(node, "ContributorRegistry")
         self.contract = Contract(
             node, "SettlementPool",
             (token.address if token else ZERO, STAGES, node.accounts[0], ZERO, self.registry.address,
              DAY, 30 * DAY, ETHER, ETHER // 10, bytes(32)),
+            built=built,
         )  # fmt: skip
         if token:
             token.call("approve", self.contract.address, 2**256 - 1)
@@ -292,13 +303,13 @@ def neighbours(pool: Pool, claim: Callable[[Sequence[Opened], bytes, int], int])
     return round(gas / COUNT)
 
 
-def measure(node: Anvil) -> dict[str, int]:
-    """Every figure by its name."""
+def measure(node: Anvil, built: dict[str, Any] | None = None) -> dict[str, int]:
+    """Every figure by its name, of the frozen pool or of another one."""
     token = Contract(node, "TestToken", "Test Dollar", "TUSD", 6)
     token.call("mint", node.accounts[0], 10**18)
     figures = {}
     for depth in DEPTHS:
-        pool, payee = Pool(node, token, depth), account(b"payee %d" % depth)
+        pool, payee = Pool(node, token, depth, built), account(b"payee %d" % depth)
         figures[f"first {depth}"] = pool.claim(payee)
         figures[f"later {depth}"] = pool.claim(payee)
         if depth == DEPTHS[-1]:
@@ -307,18 +318,18 @@ def measure(node: Anvil) -> dict[str, int]:
             pool.deposit()
             figures["deposit"] = pool.deposit()
             figures["propose"] = pool.propose(lambda stage, total: (keccak(bytes([stage])), total))
-        ether = Pool(node, None, depth)
+        ether = Pool(node, None, depth, built)
         ether.claim(payee)
         figures[f"ether {depth}"] = ether.claim(payee)
     for name, token_ in (("range", token), ("range in ether", None)):
-        pool = Pool(node, token_, DEPTHS[-1])
+        pool = Pool(node, token_, DEPTHS[-1], built)
 
         def by_range(opened: Sequence[Opened], upper: bytes, first: int, pool: Pool = pool) -> int:
             ids, cumulatives = [one.payee for one in opened], [one.cumulative for one in opened]
             return pool.contract.call("claimRange", (0, first, pool.depth, ids, cumulatives, upper))
 
         figures[name] = neighbours(pool, by_range)
-    pool = Pool(node, token, DEPTHS[-1])
+    pool = Pool(node, token, DEPTHS[-1], built)
     figures["batch"] = neighbours(
         pool, lambda opened, *_: pool.contract.call("claimMany", [one.claim(0) for one in opened])
     )
@@ -380,7 +391,11 @@ def page(figures: dict[str, int]) -> str:
         [f"AME, `claimMany` of {COUNT}, a proof each", f"{figures['batch'] / 1000:.1f}"],
         *([one["system"], f"{one['each']:.1f}"] for one in peers["many"]),
     ]
-    exact = [[f"`{name}`", f"{gas:,}"] for name, gas in figures.items()]
+    without = json.loads(WITHOUT.read_text())
+    exact = [
+        [f"`{name}`", f"{gas:,}", f"{without[name]:,}", f"{gas - without[name]:,}"]
+        for name, gas in figures.items()
+    ]
     return TEXT.format(
         peers=fill("Peers (`tests/gas/peers.json`): " + peers["about"], 124),
         claims=table(
@@ -389,7 +404,7 @@ def page(figures: dict[str, int]) -> str:
         ),
         ether=table(["system", "gas"], ether),
         many=table(["system", "gas"], many),
-        exact=table(["case", "gas"], exact),
+        exact=table(["case", "gas", "without", "more"], exact),
         agreement=f"{AGREEMENT:.0%}",
     )
 

@@ -7,12 +7,15 @@ serves them all, and a mutant costs one run of tests/invariants in pyrevm; what 
 tests in a copy of the project. Nothing is written below contracts/.
 Places: syntax-tree nodes of functions. Changes: comparison moved by one or negated, + for -, && for ||, a guard that never
 fires, a statement left out. Not changed: assembly (fuzzed against plain twins), events and constants.
-Prints figures, and the survivors with their places; docs/mutation.md explains those.
+Prints figures, and the survivors with their places; docs/mutation.md explains those. What was found is kept in
+.build/mutants.json, so a run that was stopped goes on where it was: a kill as long as the contracts stay the same (tests
+are added, seldom taken away; --again forgets them), a survival as long as the tests do, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import shutil
@@ -38,6 +41,9 @@ SOURCES = (
     "contracts/libraries",
 )
 SHIPPED = ("SettlementPool", "ContributorRegistry")
+KNOWN = ROOT / ".build" / "mutants.json"
+MACHINE, SOLIDITY = "the state machine", "the Solidity tests"
+MOST_TOGETHER = 120
 SWITCH = "contracts/Mutant.sol"
 SWITCH_CODE = """// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
@@ -169,6 +175,8 @@ def mutants(sources: dict[str, bytes]) -> list[Mutant]:
                 )
             elif kind == "ExpressionStatement" and _can_be_left_out(node["expression"]):
                 ending = source.index(b";", end - 1) + 1
+                if source[end : ending - 1].strip():
+                    continue  # a loop's step, which no semicolon ends
                 statement = source[start:ending].decode()
                 found.append(
                     Mutant(path, start, ending, "left out", f"if (!Mutant.on({{on}})) {{ {statement} }}")
@@ -185,11 +193,11 @@ def _can_be_left_out(expression: dict[str, Any]) -> bool:
 
 
 def batches(every: list[Mutant]) -> list[list[Mutant]]:
-    """Mutants that do not overlap stand together."""
+    """Mutants that do not overlap stand together, up to a number whose code still fits into a block."""
     made: list[list[Mutant]] = []
     for mutant in every:
         for batch in made:
-            if all(
+            if len(batch) < MOST_TOGETHER and all(
                 mutant.path != one.path or mutant.end <= one.start or one.end <= mutant.start for one in batch
             ):
                 batch.append(mutant)
@@ -308,6 +316,81 @@ def show(mutant: Mutant, source: bytes) -> str:
     return f"{mutant.path}:{mutant.line(source)} [{mutant.kind}] {code}"
 
 
+class Memory:
+    """Who killed which mutant of these sources, in a file."""
+
+    def __init__(self, sources: dict[str, bytes], again: bool) -> None:
+        self.known: dict[str, str] = {} if again or not KNOWN.exists() else json.loads(KNOWN.read_text())
+        self.sources = b"".join(sources.values())
+        self.tests = b"".join(
+            path.read_bytes()
+            for folder in ("invariants", "contracts")
+            for path in sorted((ROOT / "tests" / folder).rglob("*.*"))
+            if path.suffix in (".py", ".sol")
+        )
+
+    def _key(self, mutant: Mutant, *more: bytes) -> str:
+        return hashlib.sha256(b"".join([self.sources, repr(mutant).encode(), *more])).hexdigest()
+
+    def verdict(self, mutant: Mutant) -> str:
+        """Who killed it, or who was asked in vain; empty if nobody was."""
+        return self.known.get(self._key(mutant)) or self.known.get(self._key(mutant, self.tests), "")
+
+    def killed(self, mutant: Mutant, by: str) -> None:
+        self._write(self._key(mutant), by)
+
+    def left(self, mutant: Mutant, by: str) -> None:
+        self._write(self._key(mutant, self.tests), f"left by {by}")
+
+    def _write(self, key: str, verdict: str) -> None:
+        self.known[key] = verdict
+        KNOWN.parent.mkdir(exist_ok=True)
+        KNOWN.write_text(json.dumps(self.known))
+
+
+class OutOfTimeError(Exception):
+    """The run's time is over; what was found is kept."""
+
+
+def by_machine(
+    sources: dict[str, bytes], batch: list[Mutant], memory: Memory, examples: int, end: float
+) -> None:
+    """Asks the state machine about the mutants of a batch that nobody was asked about."""
+    asked = [(number, one) for number, one in enumerate(batch, start=1) if not memory.verdict(one)]
+    if not asked:
+        return
+    artifacts = compiled(mutated(sources, batch))
+    if killed(artifacts, 0, examples):
+        sys.exit("the state machine fails with no mutant on")
+    for number, mutant in asked:
+        if time.monotonic() > end:
+            raise OutOfTimeError
+        if killed(artifacts, number, examples):
+            memory.killed(mutant, MACHINE)
+        else:
+            print(f"the state machine leaves {show(mutant, sources[mutant.path])}", flush=True)
+            memory.left(mutant, MACHINE)
+
+
+def by_forge(sources: dict[str, bytes], batch: list[Mutant], memory: Memory, end: float) -> None:
+    """Asks the Solidity tests about the mutants that the state machine has left."""
+    batch = [one for one in batch if memory.verdict(one) == f"left by {MACHINE}"]
+    if not batch:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        forge = Forge(sources, batch, Path(folder))
+        if forge.killed(0):
+            sys.exit("the Solidity tests fail with no mutant on")
+        for number, mutant in enumerate(batch, start=1):
+            if time.monotonic() > end:
+                raise OutOfTimeError
+            if forge.killed(number):
+                memory.killed(mutant, SOLIDITY)
+            else:
+                print(f"left by all: {show(mutant, sources[mutant.path])}", flush=True)
+                memory.left(mutant, SOLIDITY)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -320,44 +403,32 @@ def main() -> None:
         "--examples", type=int, default=10, help="lives of a pool per mutant and kind of money"
     )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    parser.add_argument("--again", action="store_true", help="forget what earlier runs have found")
     chosen = parser.parse_args()
-    began = time.monotonic()
+    end = time.monotonic() + chosen.seconds
     sources = _sources()
     every = mutants(sources)
-    print(f"{len(every)} mutants: {dict(Counter(mutant.path for mutant in every))}")
+    print(f"{len(every)} mutants: {dict(Counter(mutant.path for mutant in every))}", flush=True)
     if chosen.sample:
         dice = random.Random(chosen.seed)  # noqa: S311 - which mutants, repeatably
         every = sorted(dice.sample(every, min(chosen.sample, len(every))), key=every.index)
-    tried, survivors = 0, []
-    for batch in batches(every):
-        artifacts = compiled(mutated(sources, batch))
-        print(f"{len(batch)} compiled together after {time.monotonic() - began:.0f} s", flush=True)
-        if killed(artifacts, 0, chosen.examples):
-            sys.exit("the state machine fails with no mutant on")
-        left = []
-        for number, mutant in enumerate(batch, start=1):
-            if time.monotonic() - began > chosen.seconds:
-                break
-            tried += 1
-            if not killed(artifacts, number, chosen.examples):
-                print(f"the state machine leaves {show(mutant, sources[mutant.path])}", flush=True)
-                left.append(mutant)
-        if left:
-            survivors += left_by_forge(sources, left)
-    for mutant in survivors:
-        print(f"survived {show(mutant, sources[mutant.path])}")
-    print(
-        f"{tried - len(survivors)} of {tried} killed in {time.monotonic() - began:.0f} s; {len(survivors)} survive"
-    )
-
-
-def left_by_forge(sources: dict[str, bytes], batch: list[Mutant]) -> list[Mutant]:
-    """The mutants that the Solidity tests leave too."""
-    with tempfile.TemporaryDirectory() as folder:
-        forge = Forge(sources, batch, Path(folder))
-        if forge.killed(0):
-            sys.exit("the Solidity tests fail with no mutant on")
-        return [mutant for number, mutant in enumerate(batch, start=1) if not forge.killed(number)]
+    memory = Memory(sources, chosen.again)
+    late = False
+    try:
+        for batch in batches(every):
+            by_machine(sources, batch, memory, chosen.examples, end)
+        for batch in batches([one for one in every if memory.verdict(one) == f"left by {MACHINE}"]):
+            by_forge(sources, batch, memory, end)
+    except OutOfTimeError:
+        late = True
+    verdicts = {mutant: memory.verdict(mutant) for mutant in every}
+    for mutant, verdict in verdicts.items():
+        if verdict == f"left by {SOLIDITY}":
+            print(f"survived {show(mutant, sources[mutant.path])}")
+    for verdict, count in Counter(verdicts.values()).most_common():
+        print(f"{count} of {len(every)}: {verdict or 'not asked yet'}")
+    if late:
+        sys.exit("out of time; run again to go on")
 
 
 if __name__ == "__main__":

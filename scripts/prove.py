@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,9 @@ OUT = ".build/forge/proofs"
 # Loops run to their end (a bounded one would be reported); a branch is tried for so long before both sides are followed.
 OPTIONS = ["--loop", "64", "--solver-timeout-branching", "1s", "--no-status", "--cache-solver"]
 OPTIONS += ["--solver-timeout-assertion", "300s"]
+# Contracts at a time, and solvers of each.
+JOBS = int(os.environ.get("AME_JOBS", os.cpu_count() or 1))
+OPTIONS += ["--solver-threads", str(JOBS)]
 # Halmos in a block whose prevrandao is what the first argument says: that chooses the seeded bug.
 PROGRAM = """
 import sys
@@ -96,12 +100,13 @@ def build(root: Path) -> None:
         sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
 
 
-def halmos(root: Path, names: list[str], *, bug: int = 0, first: bool = False) -> list[Result]:
-    """These properties, contract by contract; `first` stops at a property's first counterexample."""
+def halmos(root: Path, names: list[str], *, bug: int = 0, first: bool = False) -> Iterator[Result]:
+    """These properties, contract by contract as they end; `first` stops at a property's first counterexample."""
     contracts = [(one, [name for name in every if name in names]) for one, every in properties().items()]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(JOBS) as pool:
         runs = [pool.submit(_halmos, root, one, wanted, bug, first) for one, wanted in contracts if wanted]
-        return [result for run in runs for result in run.result()]
+        for run in as_completed(runs):
+            yield from run.result()
 
 
 def _halmos(root: Path, contract: str, names: list[str], bug: int, first: bool) -> list[Result]:
@@ -154,10 +159,10 @@ def main() -> None:
     integers = subprocess.run([PYTHON, ROOT / "tests" / "proofs" / "integers.py"], check=False).returncode
     build(ROOT)
     names = [name for every in properties().values() for name in every if chosen.pattern in name]
-    found = halmos(ROOT, names)
-    for one in found:
-        print(f"{one.verdict}: {one.name} ({one.paths} paths, {one.seconds:.0f} s)")
-    proved = sum(one.verdict == "proved" for one in found)
+    proved = 0
+    for one in halmos(ROOT, names):
+        print(f"{one.verdict}: {one.name} ({one.paths} paths, {one.seconds:.0f} s)", flush=True)
+        proved += one.verdict == "proved"
     print(f"{proved} of {len(names)} properties proved in {time.monotonic() - began:.0f} s")
     if integers or proved != len(names):
         sys.exit(1)
