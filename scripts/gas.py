@@ -70,9 +70,10 @@ coalitions, Shapley values computed on chain, four ledgers and their weights.
 (`scripts/fraud_proof_gas.py` cuts them out of the sources, and compiles what is left with the shipped settings).
 
 {exact}
-Claims run no code for fraud proofs. What they pay for them is calls within the contract: following a proof, and sending
-ETH, now serve two parts of the contract, so the compiler writes a function where it used to write the code in place. The
-calls named `claimRange` and `claimMany` also stand later among more functions, which costs 22 gas for each one before them.
+Claims run no code for fraud proofs, but that the one claim of a settlement that writes its activation looks whether
+demands are open. What they pay for them is calls within the contract: following a proof, and sending ETH, now serve two
+parts of it, so the compiler calls what it used to write in place. `claimRange` and `claimMany` also stand later among
+more functions.
 
 The same calls as Forge measures them, isolated, are in `tests/gas/contracts.json`, which `make test` holds against the
 sources; `make gas` fails where the two differ by more than {agreement}: their trees are different, and with them the zero
