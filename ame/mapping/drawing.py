@@ -182,12 +182,17 @@ def _svg_box(
     worst = next((action for action in _LEVEL_COLOURS if action in actions), None)
     stroke = _LEVEL_COLOURS[worst] if worst else "#444"
     colour = _STAGE_COLOURS[rights.stages.index(asset.stage)]
-    title = "\n".join([f"{asset.id}: {asset.title or asset.stage}", *map(str, conflicts)])
+    license_ = asset.license or "no licence"
+    title = "\n".join([f"{asset.id}: {asset.title or asset.stage}", license_, *map(str, conflicts)])
     mark = f" ⚠ {conflicts[actions.index(worst)].kind}" if worst else ""
     if worst and len(conflicts) > 1:
         mark += f" +{len(conflicts) - 1}"
     rows: Iterator[tuple[str, str]] = zip(
-        (asset.id, f"{_short(asset.license or 'no licence', 34 - len(mark))}{mark}", _holders(asset, at)),
+        (
+            asset.id,
+            f"{_short(license_.replace('LicenseRef-', ''), 31 - len(mark))}{mark}",
+            _holders(asset, at),
+        ),
         ("#000", stroke if worst else "#333", "#333"),
         strict=True,
     )
