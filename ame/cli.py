@@ -22,6 +22,7 @@ _ONE_LINE = {  # command -> (module, attribute, help)
     "propose": ("ame.execution.commands", "propose", "Post a bundle's settlement."),
     "status": ("ame.execution.commands", "status", "Show a pool's settlement and books."),
     "cancel": ("ame.execution.commands", "cancel", "Cancel the pending settlement, as its arbiter."),
+    "refund": ("ame.execution.commands", "refund", "Give deposits back from an abandoned pool."),
     "bind": ("ame.execution.bind_commands", "bind", "Bind a named id to a wallet."),
     "claim": ("ame.execution.claim_commands", "claim", "Claim what a contributor has earned."),
     "withdraw": ("ame.execution.claim_commands", "withdraw", "Withdraw what a payout address has refused."),

@@ -184,6 +184,13 @@ class Terms(NamedTuple):
     terms_hash: bytes
 
 
+class Deposit(NamedTuple):
+    """Twin of Deposit in contracts/Records.sol."""
+
+    depositor: str
+    amount: int
+
+
 class Claim(NamedTuple):
     """Twin of Claim in contracts/Records.sol."""
 

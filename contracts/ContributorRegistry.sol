@@ -153,6 +153,15 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
     }
 
     /// @inheritdoc IContributorRegistry
+    function vouchDigest(bytes32 externalIdHash, address holder, uint32 recoverySeconds, uint256 deadline)
+        external
+        view
+        returns (bytes32)
+    {
+        return _hashTypedDataV4(_vouchHash(externalIdHash, holder, recoverySeconds, deadline));
+    }
+
+    /// @inheritdoc IContributorRegistry
     function payoutOf(bytes32 contributorId) public view returns (address payout) {
         payout = _payout[contributorId];
         if (payout == address(0) && _isAccountId(contributorId)) payout = address(uint160(uint256(contributorId)));
@@ -205,8 +214,7 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
         uint256 deadline,
         bytes calldata signature
     ) private view {
-        bytes32 structHash = keccak256(abi.encode(VOUCH_TYPEHASH, externalIdHash, holder, recoverySeconds, deadline));
-        _checkSignature(registrar, structHash, deadline, signature);
+        _checkSignature(registrar, _vouchHash(externalIdHash, holder, recoverySeconds, deadline), deadline, signature);
     }
 
     /// The holder's signature; uses up the nonce.
@@ -237,6 +245,14 @@ contract ContributorRegistry is IContributorRegistry, EIP712, Nonces {
         if (!SignatureChecker.isValidSignatureNowCalldata(signer, _hashTypedDataV4(structHash), signature)) {
             revert InvalidSignature(signer);
         }
+    }
+
+    function _vouchHash(bytes32 externalIdHash, address holder, uint32 recoverySeconds, uint256 deadline)
+        private
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(VOUCH_TYPEHASH, externalIdHash, holder, recoverySeconds, deadline));
     }
 
     function _isAccountId(bytes32 contributorId) private pure returns (bool) {

@@ -38,6 +38,12 @@ struct StageProposal {
     uint128 weightTotal;
 }
 
+/// @notice What somebody brought into a pool that can be abandoned.
+struct Deposit {
+    address depositor;
+    uint256 amount; // as credited
+}
+
 /// @notice One leaf of a ledger, opened. `proof` is packed 48-byte siblings (hash ‖ uint128 sum), leaf to root.
 struct Claim {
     uint8 stage;

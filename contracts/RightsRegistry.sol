@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IContributorRegistry} from "./interfaces/IContributorRegistry.sol";
 import {Asset, IRightsRegistry, Part} from "./interfaces/IRightsRegistry.sol";
 
 /// @title Who holds the rights to an asset
-/// @dev The escrow id is a named id whose registrar is this contract, which never vouches: it stays unbound in every
-///      ContributorRegistry. Money is moved out of escrow by the next settlements, which allocate to the asset that counts.
-contract RightsRegistry is IRightsRegistry, EIP712 {
+/// @dev The escrow id is a named id whose registrar is this contract. Money allocated to it waits in the pools until a contest of
+///      the content is settled; from then on this contract vouches for the registrant of the asset that all agreed on, who
+///      binds the id. It is bound once: what a later contest brings goes the same way.
+contract RightsRegistry is IRightsRegistry, IERC1271, EIP712 {
     error AlreadyRegistered(bytes32 assetId);
     error InvalidSignature(address registrant);
     error InvalidSplit();
@@ -30,8 +32,8 @@ contract RightsRegistry is IRightsRegistry, EIP712 {
 
     mapping(bytes32 assetId => bytes32) private _assetHash;
     mapping(bytes32 contentHash => address[]) private _registrants;
-    /// The outcome of a contest, and among how many registrations it was reached: a later one contests again.
-    mapping(bytes32 contentHash => bytes32) private _outcome;
+    /// Whose asset a contest was settled for, and among how many registrations: a later one contests again.
+    mapping(bytes32 contentHash => address) private _settledFor;
     mapping(bytes32 contentHash => uint256) private _settledAmong;
 
     constructor(IContributorRegistry contributors) EIP712("AME RightsRegistry", "1") {
@@ -79,17 +81,17 @@ contract RightsRegistry is IRightsRegistry, EIP712 {
         bytes32 digest = _hashTypedDataV4(
             keccak256(abi.encode(SETTLE_TYPEHASH, contentHash, assetId, registrants.length, deadline))
         );
-        bool known = false;
+        address settledFor = address(0);
         for (uint256 i = 0; i < registrants.length; ++i) {
-            if (assetIdOf(registrants[i], contentHash) == assetId) known = true;
+            if (assetIdOf(registrants[i], contentHash) == assetId) settledFor = registrants[i];
             if (registrants[i] == msg.sender) continue;
             if (
                 signatures.length != registrants.length
                     || !SignatureChecker.isValidSignatureNowCalldata(registrants[i], digest, signatures[i])
             ) revert InvalidSignature(registrants[i]);
         }
-        if (!known) revert WrongAsset(assetId);
-        _outcome[contentHash] = assetId;
+        if (settledFor == address(0)) revert WrongAsset(assetId);
+        _settledFor[contentHash] = settledFor;
         _settledAmong[contentHash] = registrants.length;
         emit Settled(contentHash, assetId);
     }
@@ -108,12 +110,22 @@ contract RightsRegistry is IRightsRegistry, EIP712 {
     function assetOf(bytes32 contentHash) external view returns (bytes32) {
         address[] storage registrants = _registrants[contentHash];
         if (registrants.length == 0 || isContested(contentHash)) return 0;
-        return registrants.length == 1 ? assetIdOf(registrants[0], contentHash) : _outcome[contentHash];
+        return assetIdOf(registrants.length == 1 ? registrants[0] : _settledFor[contentHash], contentHash);
     }
 
     /// @inheritdoc IRightsRegistry
     function escrowIdOf(bytes32 contentHash) external view returns (bytes32) {
         return CONTRIBUTORS.namedId(address(this), contentHash);
+    }
+
+    /// @notice The vouch for an escrow id, by which ContributorRegistry.bind lets the settled contest's winner take what waited.
+    /// @param hash `vouchDigest` of the content hash as external id, that registrant as holder, no recovery, and the deadline.
+    /// @param signature abi.encode(bytes32 contentHash, uint256 deadline)
+    function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
+        (bytes32 contentHash, uint256 deadline) = abi.decode(signature, (bytes32, uint256));
+        address holder = _settledFor[contentHash];
+        bool right = holder != address(0) && hash == CONTRIBUTORS.vouchDigest(contentHash, holder, 0, deadline);
+        return right ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
     }
 
     /// @inheritdoc IRightsRegistry

@@ -316,7 +316,6 @@ def measure(node: Anvil, built: dict[str, Any] | None = None) -> dict[str, int]:
         if depth == DEPTHS[-1]:
             figures["twelve"] = pool.claim(payee, epochs=12)
             pool.settle(payee)
-            pool.deposit()
             figures["deposit"] = pool.deposit()
             figures["propose"] = pool.propose(lambda stage, total: (keccak(bytes([stage])), total))
         ether = Pool(node, None, depth, built)

@@ -126,10 +126,15 @@ def create(
     with connect(network) as chain:
         deployments, sender = Deployments(DEPLOYMENTS, chain), chain.account(account)
         factory = deployments.find("PoolFactory")
+        proposer = check_address(proposer or sender.address, "--proposer")
+        if arbiter == proposer:
+            raise InputError(
+                "--arbiter: expected somebody other than the proposer, whom the arbiter is to check"
+            )
         terms = Terms(
             token=token,
             stage_count=stages,
-            proposer=check_address(proposer or sender.address, "--proposer"),
+            proposer=proposer,
             arbiter=arbiter,
             registry=deployments.find("ContributorRegistry").address,
             challenge_seconds=challenge_hours * 3600,
@@ -140,7 +145,7 @@ def create(
         )
         address = str(factory.poolAddress(terms, keccak(name.encode())))
         if chain.code(address):
-            raise InputError(f"NAME: a pool {name!r} of these terms exists already: {address}")
+            raise InputError(f"a pool {name!r} of these terms exists already: {address}")
         confirm(yes, chain, signer=sender.address, **terms._asdict())
         contract = create_pool(chain, factory, terms, sender, keccak(name.encode()))
         deployments.remember(f"pool/{name}", contract.address)
@@ -325,6 +330,31 @@ def cancel(network: str, account: str, yes: bool, pool_name: str) -> None:
         confirm(yes, chain, signer=sender.address, pool=contract.address, cancels=contract.status().number)
         receipt = chain.send(contract.cancel, sender=sender)
         click.echo(f"cancelled: {receipt.txn_hash}")
+
+
+@click.command()
+@on_network
+@signed
+@click.argument("pool_name", metavar="POOL")
+def refund(network: str, account: str, yes: bool, pool_name: str) -> None:
+    """Give what is unallocated in an abandoned POOL back to its latest deposits. Anybody can; the first time closes it."""
+    from ame.audit.gather import gather_facts
+    from ame.execution.chain import connect
+    from ame.execution.refunds import next_refund
+    from ame.records import Deposit
+
+    with connect(network) as chain:
+        contract, sender = find_pool(chain, pool_name), chain.account(account)
+        token = token_of(chain, contract.terms().token)
+        events = gather_facts(chain, contract.address).named("Deposited")
+        deposits = [Deposit(event.args["depositor"], event.args["amount"]) for event in events]
+        left = contract.unallocated()
+        before, latest = next_refund(deposits, bytes(contract.depositsHash()), left)
+        shown = {"unallocated": token.text(left), "deposits": len(latest)}
+        confirm(yes, chain, signer=sender.address, pool=contract.address, **shown)
+        receipt = chain.send(contract.refund, before, latest, sender=sender)
+        for event in receipt.decode_logs(contract.Refunded):
+            click.echo(f"{event.depositor}  {token.text(event.amount)}")
 
 
 def as_date(seconds: int) -> str:

@@ -33,6 +33,11 @@ interface IContributorRegistry {
     function recovery(bytes32 contributorId) external view returns (address nextHolder, uint64 readyAt);
     /// @notice Delay of a registrar-started recovery of this id; 0 is never.
     function recoverySecondsOf(bytes32 contributorId) external view returns (uint32);
+    /// @notice What a registrar signs to vouch that `holder` is who the name with this hash stands for.
+    function vouchDigest(bytes32 externalIdHash, address holder, uint32 recoverySeconds, uint256 deadline)
+        external
+        view
+        returns (bytes32);
     /// @notice Nonce of the next Bind or SetPayout message of a signer.
     function nonces(address signer) external view returns (uint256);
 

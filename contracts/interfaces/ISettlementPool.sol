@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Claim, LeafProof, RangeClaim, StageProposal, StageUpdate, Terms, WeightProof, Ledger} from "../Records.sol";
+import {
+    Claim,
+    Deposit,
+    LeafProof,
+    Ledger,
+    RangeClaim,
+    StageProposal,
+    StageUpdate,
+    Terms,
+    WeightProof
+} from "../Records.sol";
 
 /// @title Holds one platform's revenue in one token and pays it out
 /// @notice No owner, no upgrade, no pause, no fee. A settlement waits `challengeSeconds` and is then active by time alone.
@@ -137,8 +147,13 @@ interface ISettlementPool {
     /// @notice Gives a demand's bond back after its settlement was cancelled on other grounds.
     function reclaimDemandBond(uint64 number, uint8 stage, uint32 index) external;
 
-    /// @notice After `abandonSeconds` without an active settlement: the caller's part of what is unallocated, in proportion to deposits.
-    function refund(address depositor) external returns (uint256 amount);
+    /// @notice After `abandonSeconds` in which nothing became active and no deposit more than doubled what waited: what is
+    ///         unallocated goes back to the latest deposits, as earlier ones are what was spent. Anybody may send it, in parts,
+    ///         the latest first. The first such call closes the pool for deposits and settlements.
+    /// @param hashBefore `depositsHash` as it was before these deposits: keccak256(abi.encode(hash before, depositor, amount)) of
+    ///        each in turn, from 0.
+    /// @param latest The latest deposits that have not gone back, in the order of their events.
+    function refund(bytes32 hashBefore, Deposit[] calldata latest) external returns (uint256 amount);
 
     function terms() external view returns (Terms memory);
     /// @notice Latest settlement number and its status as of this block.
@@ -150,8 +165,8 @@ interface ISettlementPool {
     function unallocated() external view returns (uint256);
     /// @notice Revenue of the pending settlement: neither unallocated nor unclaimed.
     function pendingRevenue() external view returns (uint256);
-    /// @notice What a depositor has deposited and not been refunded. Kept only in pools that can be abandoned.
-    function deposited(address depositor) external view returns (uint256);
+    /// @notice Hash over the deposits that have not gone back. Kept only in pools that can be abandoned.
+    function depositsHash() external view returns (bytes32);
     function credits(address receiver) external view returns (uint256);
     /// @notice Who demanded the leaf (0 is nobody), whether the demand is still unanswered, and until when it can be answered.
     function demandOf(uint64 number, uint8 stage, uint32 index)

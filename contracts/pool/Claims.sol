@@ -139,10 +139,7 @@ abstract contract Claims is PoolBase {
         }
         paid.cumulative = cumulative;
         emit Claimed(stage, id, recipient, uint128(amount), cumulative);
-        if (_tryPay(recipient, amount)) return amount;
-        _owed[id] += amount;
-        _reserve(amount);
-        emit Owed(id, amount);
+        if (!_tryPay(recipient, amount)) _keepOwed(id, amount);
     }
 
     function _checkConsent(bytes32 id, address holder, address recipient, uint256 deadline, bytes calldata signature)

@@ -66,8 +66,9 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     constructor(Terms memory terms_) EIP712("AME SettlementPool", "1") {
         if (
             terms_.stageCount < 2 || terms_.stageCount > MAX_STAGES || terms_.proposer == address(0)
-                || terms_.challengeSeconds == 0 || terms_.registry.code.length == 0
-                || (terms_.token != address(0) && terms_.token.code.length == 0)
+                || terms_.arbiter == terms_.proposer || terms_.challengeSeconds == 0
+                || block.timestamp + 2 * uint256(terms_.challengeSeconds) > type(uint32).max
+                || terms_.registry.code.length == 0 || (terms_.token != address(0) && terms_.token.code.length == 0)
         ) revert InvalidTerms();
         TOKEN = terms_.token;
         STAGE_COUNT = terms_.stageCount;
@@ -152,9 +153,17 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
 
     /// Sends money of the pool's token. Never reverts because of the receiver.
     function _tryPay(address recipient, uint256 amount) internal returns (bool) {
-        // All gas goes to the token: a caller who starves its transfer is left with 1/64 of that, too little to go on.
+        // All gas goes to the token: a caller who starves its transfer is left with 1/64 of that, too little to go on unless one
+        // transfer takes some two million gas; then it is owed.
         if (TOKEN != address(0)) return IERC20(TOKEN).trySafeTransfer(recipient, amount);
         return _trySendEther(recipient, amount);
+    }
+
+    /// Keeps what could not be paid for the id's holder.
+    function _keepOwed(bytes32 id, uint256 amount) internal {
+        _owed[id] += amount;
+        _reserve(amount);
+        emit Owed(id, amount);
     }
 
     /// Sends money of the pool's token, or reverts.
@@ -186,9 +195,12 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
         emit CreditKept(receiver, amount);
     }
 
-    /// RECEIVER_GAS also bounds what Solidity copies of the returned data: a "return bomb" costs its caller at most about as much again.
+    /// A plain call would copy what the receiver returns into memory, whose price grows with the square over a batch.
     function _trySendEther(address recipient, uint256 amount) internal returns (bool sent) {
         if (gasleft() < GAS_TO_PAY) revert NotEnoughGas(gasleft(), GAS_TO_PAY);
-        (sent,) = recipient.call{value: amount, gas: RECEIVER_GAS}("");
+        uint256 receiverGas = RECEIVER_GAS;
+        assembly ("memory-safe") {
+            sent := call(receiverGas, recipient, amount, 0, 0, 0, 0)
+        }
     }
 }

@@ -20,6 +20,7 @@ from tests.agreement.evm import DEPLOYER, Contract, Machine, Reverted, error_sel
 
 CHAIN_ID = 1
 PERIOD, BOND = 86_400, 10**18
+ARBITER = "0x" + "a7" * 20
 REGISTRAR = Account.from_key(keccak(b"registrar"))
 UPDATES = "((bytes32,uint128,uint8),(bytes32,uint128,uint8),bytes32,uint128)[]"
 
@@ -64,7 +65,7 @@ class History:
             token=self.token.address if self.is_token else ZERO_ADDRESS,
             stage_count=self.stages,
             proposer=DEPLOYER,
-            arbiter=DEPLOYER,
+            arbiter=ARBITER,
             registry=self.registry.address,
             challenge_seconds=PERIOD,
             abandon_seconds=0,
@@ -247,7 +248,7 @@ def play(number: int, settlements: int, claims: int) -> History:
     for _ in range(settlements):
         books = history.propose(seed.choice([1, seed.randrange(1, 10**6), seed.randrange(1, 10**20)]))
         if seed.random() < 0.2:
-            history.pool.call("cancel")
+            history.pool.call("cancel", sender=ARBITER)
             revenue = books.settlement.table[-1]
             assert history.pool.call("unallocated") >= revenue
             history.previous = None  # the cancelled proposal has overwritten its commitments

@@ -7,7 +7,7 @@ import {Challenges} from "../../contracts/pool/Challenges.sol";
 import {Deposits} from "../../contracts/pool/Deposits.sol";
 import {PoolBase} from "../../contracts/pool/PoolBase.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
-import {Ledger, StageProposal, Terms} from "../../contracts/Records.sol";
+import {Deposit, Ledger, StageProposal, Terms} from "../../contracts/Records.sol";
 import {PoolTest} from "./support/PoolTest.sol";
 
 /// Deposits, proposals, bonds, abandonment, and pools of ETH.
@@ -19,7 +19,7 @@ contract BooksTest is PoolTest {
         pool.deposit(0, "");
         assertEq(_deposit(10), 10);
         assertEq(pool.unallocated(), 10);
-        assertEq(pool.deposited(customer), 10);
+        assertEq(pool.depositsHash(), keccak256(abi.encode(bytes32(0), customer, 10)));
     }
 
     function test_addresses_follow_from_terms() public {
@@ -150,28 +150,116 @@ contract BooksTest is PoolTest {
         pool.withdrawBond(operator);
     }
 
-    function testFuzz_abandoned_deposits_go_back_exactly(uint64 a, uint64 b, uint64 c) public {
+    function testFuzz_abandoned_deposits_go_back_exactly(uint64 a, uint64 b, uint64 c, uint64 spent) public {
         (a, b, c) = (uint64(bound(a, 1, 1e18)), uint64(bound(b, 1, 1e18)), uint64(bound(c, 1, 1e18)));
         _settle(5);
         _depositAs(auditor, a);
         _depositAs(outsider, b);
         _depositAs(arbiter, c);
-        uint256 unallocated = pool.unallocated();
-        uint256 total = unallocated + REVENUE;
+        table = [int128(0), 0, 0, 0, 0, 0, 0, int128(int256(bound(spent, 1, uint256(a) + b + c)))];
+        _prepare(0);
+        _post();
+        skip(PERIOD);
         vm.expectRevert(Deposits.NotAbandoned.selector);
-        pool.refund(auditor);
+        _refund(3);
         skip(ABANDON);
-        uint256 first = pool.refund(auditor);
-        assertEq(first, unallocated * a / total);
-        vm.expectRevert(abi.encodeWithSelector(Deposits.NothingToRefund.selector, auditor));
-        pool.refund(auditor);
-        uint256 sum = first + pool.refund(outsider) + pool.refund(arbiter) + pool.refund(customer);
-        assertEq(sum, unallocated); // nothing stays behind
-        assertEq(pool.unallocated(), 0);
+        uint256 left = pool.unallocated();
+        if (left == 0) vm.expectRevert(Deposits.NothingToRefund.selector);
+        uint256 given = _refund(1);
+        if (left > c) given += _refund(2);
+        if (left == 0) return;
+        // What came first was spent first.
+        assertEq(token.balanceOf(arbiter), left < c ? left : c);
+        assertEq(token.balanceOf(outsider), left < c ? 0 : left - c < b ? left - c : b);
+        assertEq(given, left);
+        assertEq(pool.unallocated(), 0); // nothing stays behind
         assertTrue(pool.closed());
         vm.expectRevert(Deposits.PoolClosed.selector);
         pool.deposit(1, "");
         assertGt(pool.claim(_claim(0, 2)), 0); // claims go on
+    }
+
+    function test_refunds_are_of_the_latest_deposits_and_of_no_others() public {
+        _deposit(10);
+        _depositAs(auditor, 20);
+        skip(ABANDON);
+        (bytes32 hashBefore, Deposit[] memory newest) = _latestDeposits(1);
+        newest[0].amount = 21;
+        vm.expectRevert(Deposits.NotTheLatestDeposits.selector);
+        pool.refund(hashBefore, newest);
+        newest[0] = Deposit(outsider, 20);
+        vm.expectRevert(Deposits.NotTheLatestDeposits.selector);
+        pool.refund(hashBefore, newest);
+        newest[0] = Deposit(customer, 10); // the one before
+        vm.expectRevert(Deposits.NotTheLatestDeposits.selector);
+        pool.refund(0, newest);
+        bytes32 all = pool.depositsHash();
+        vm.expectRevert(Deposits.NothingToRefund.selector);
+        pool.refund(all, new Deposit[](0));
+        assertEq(_refund(1), 20);
+        vm.expectRevert(Deposits.NotTheLatestDeposits.selector);
+        pool.refund(hashBefore, new Deposit[](1));
+        assertEq(_refund(1), 10);
+        assertEq(token.balanceOf(customer), 10);
+        assertEq(token.balanceOf(auditor), 20);
+    }
+
+    function test_attack_an_old_depositor_gets_nothing_of_a_new_deposit() public {
+        _depositAs(outsider, REVENUE);
+        _prepare(5);
+        _post();
+        skip(PERIOD + ABANDON); // all of it is spent
+        _deposit(1000);
+        vm.expectRevert(Deposits.NotAbandoned.selector); // the new deposit has waited for nothing yet
+        _refund(2);
+        skip(ABANDON);
+        assertEq(_refund(2), 1000);
+        assertEq(token.balanceOf(customer), 1000);
+        assertEq(token.balanceOf(outsider), 0);
+    }
+
+    function test_attack_a_quiet_pool_is_not_closed_under_a_fresh_deposit() public {
+        _settle(5);
+        skip(ABANDON);
+        _deposit(REVENUE); // the operator is about to propose
+        _depositAs(outsider, 1);
+        vm.expectRevert(Deposits.NotAbandoned.selector);
+        _refund(1);
+        _prepare(0);
+        _post();
+        skip(PERIOD);
+        assertGt(pool.claim(_claim(0, 2)), 0);
+    }
+
+    function test_small_deposits_do_not_put_off_a_refund() public {
+        _deposit(1000);
+        skip(ABANDON - 1);
+        _depositAs(outsider, 1000); // no more than what waits
+        skip(1);
+        assertEq(_refund(2), 2000);
+    }
+
+    function test_a_depositor_who_refuses_is_owed_and_holds_up_nobody() public {
+        pool = SettlementPool(factory.createPool(_terms(address(0)), 0));
+        vm.deal(customer, 10);
+        vm.prank(customer);
+        pool.deposit{value: 10}(10, "");
+        bytes32 hashBefore = pool.depositsHash();
+        vm.deal(auditor, 20);
+        vm.prank(auditor);
+        pool.deposit{value: 20}(20, "");
+        skip(ABANDON);
+        vm.etch(auditor, hex"fe");
+        Deposit[] memory newest = new Deposit[](1);
+        newest[0] = Deposit(auditor, 20);
+        assertEq(pool.refund(hashBefore, newest), 20);
+        assertEq(pool.owed(bytes32(uint256(uint160(auditor)))), 20);
+        newest[0] = Deposit(customer, 10);
+        assertEq(pool.refund(0, newest), 10);
+        vm.prank(auditor);
+        pool.withdrawOwed(bytes32(uint256(uint160(auditor))), outsider);
+        assertEq(address(pool).balance, 0);
+        assertEq(customer.balance, 10);
     }
 
     function test_refund_waits_for_what_is_pending_and_counts_from_the_last_activation() public {
@@ -185,10 +273,38 @@ contract BooksTest is PoolTest {
         skip(1);
         _post();
         vm.expectRevert(abi.encodeWithSelector(PoolBase.SettlementPending.selector, 3));
-        pool.refund(customer);
+        _refund(1);
         skip(PERIOD);
         vm.expectRevert(Deposits.NotAbandoned.selector);
-        pool.refund(customer);
+        _refund(1);
+    }
+
+    function test_terms_that_no_settlement_could_follow_are_refused() public {
+        Terms memory terms = _terms(address(token));
+        terms.challengeSeconds = type(uint32).max / 2; // times beyond 32 bits
+        vm.expectRevert(PoolBase.InvalidTerms.selector);
+        factory.createPool(terms, 0);
+        terms = _terms(address(token));
+        terms.arbiter = operator; // who would cancel lies before their proof, and keep the bond
+        vm.expectRevert(PoolBase.InvalidTerms.selector);
+        factory.createPool(terms, 0);
+    }
+
+    function test_attack_what_receivers_return_costs_no_more_in_a_batch() public {
+        pool = SettlementPool(factory.createPool(_terms(address(0)), 0));
+        vm.deal(customer, REVENUE);
+        vm.prank(customer);
+        pool.deposit{value: REVENUE}(REVENUE, "invoice");
+        _prepare(40);
+        _post();
+        skip(PERIOD);
+        for (uint256 i = 2; i < 34; ++i) {
+            vm.etch(_account(_id(0, i)), hex"6201e8486000f3"); // returns 125,000 bytes
+        }
+        uint256 before = gasleft();
+        pool.claimRange(_range(0, 2, 32));
+        assertLt(before - gasleft(), 32 * 150_000);
+        assertEq(pool.owed(_id(0, 2)), 0);
     }
 
     function test_ether_receiver_who_refuses_or_burns_gas_holds_up_nobody() public {

@@ -74,7 +74,7 @@ contract CoverageTest is PoolTest {
     function test_closed_pools_take_neither_money_nor_settlements() public {
         (Ledger[] memory before, StageProposal[] memory stages) = _prepared();
         skip(ABANDON);
-        pool.refund(customer);
+        _refund(1);
         _fails(abi.encodeWithSelector(Deposits.PoolClosed.selector), before, stages);
     }
 

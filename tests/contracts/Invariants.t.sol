@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
-import {Claim, LeafProof, RangeClaim, WeightProof} from "../../contracts/Records.sol";
+import {Claim, Deposit, LeafProof, RangeClaim, WeightProof} from "../../contracts/Records.sol";
 import {PoolTest} from "./support/PoolTest.sol";
 
 /// Acts as everybody: an honest operator, customers, contributors and attackers, with ghost books of every unit.
@@ -115,9 +115,11 @@ contract PoolHandler is PoolTest {
         ghostWithdrawn += pool.withdrawOwed(item.contributorId, payee);
     }
 
-    function refund() external {
-        try pool.refund(customer) returns (uint256 amount) {
+    function refund(uint256 count) external {
+        (bytes32 hashBefore, Deposit[] memory newest) = _latestDeposits(1 + count % 3);
+        try pool.refund(hashBefore, newest) returns (uint256 amount) {
             ghostRefunded += amount;
+            _forget(newest.length);
         } catch {}
     }
 

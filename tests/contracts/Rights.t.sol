@@ -144,18 +144,61 @@ contract RightsTest is Test {
         assertTrue(rights.isContested(CONTENT));
     }
 
+    function test_what_waits_in_escrow_goes_to_whom_all_have_agreed_on() public {
+        _register(artist, artistId);
+        _register(rival, rivalId);
+        bytes32 escrow = rights.escrowIdOf(CONTENT);
+        bytes memory vouch = abi.encode(CONTENT, block.timestamp);
+        _bindEscrow(artist, artistKey, vouch, address(rights)); // nothing is settled
+        bytes[] memory signatures = new bytes[](2);
+        bytes32 agreed = rights.assetIdOf(artist, CONTENT);
+        signatures[1] = _sign(rivalKey, agreed, 2);
+        vm.prank(artist);
+        rights.settle(CONTENT, agreed, block.timestamp, signatures);
+        _bindEscrow(rival, rivalKey, vouch, address(rights)); // it was settled for another
+        _bindEscrow(artist, artistKey, abi.encode(keccak256("other"), block.timestamp), address(rights));
+        _bindEscrow(artist, artistKey, abi.encode(CONTENT, block.timestamp + 1), address(rights));
+        assertEq(contributors.payoutOf(escrow), address(0));
+        _register(makeAddr("third"), artistId); // a new contest does not hold up what was agreed
+        _bindEscrow(artist, artistKey, vouch, address(0));
+        assertEq(contributors.payoutOf(escrow), artist);
+        assertEq(contributors.holderOf(escrow), artist);
+    }
+
+    /// Binds the escrow id to somebody, or is refused for a signature of `wrong`.
+    function _bindEscrow(address holder, uint256 key, bytes memory vouch, address wrong) private {
+        bytes32 kind = keccak256(
+            "Bind(bytes32 contributorId,address holder,address payout,uint32 recoverySeconds,uint256 nonce,uint256 deadline)"
+        );
+        bytes32 escrow = rights.escrowIdOf(CONTENT);
+        bytes32 message = keccak256(abi.encode(kind, escrow, holder, holder, 0, 0, block.timestamp));
+        bytes memory consent = _signed(key, "AME ContributorRegistry", address(contributors), message);
+        if (wrong != address(0)) {
+            vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, wrong));
+        }
+        contributors.bind(address(rights), CONTENT, holder, holder, 0, block.timestamp, block.timestamp, vouch, consent);
+    }
+
     function _sign(uint256 key, bytes32 id, uint256 registrations) private view returns (bytes memory) {
+        bytes32 kind = keccak256("Settle(bytes32 contentHash,bytes32 assetId,uint256 registrations,uint256 deadline)");
+        bytes32 message = keccak256(abi.encode(kind, CONTENT, id, registrations, block.timestamp));
+        return _signed(key, "AME RightsRegistry", address(rights), message);
+    }
+
+    function _signed(uint256 key, string memory name, address verifier, bytes32 message)
+        private
+        view
+        returns (bytes memory)
+    {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("AME RightsRegistry"),
+                keccak256(bytes(name)),
                 keccak256("1"),
                 block.chainid,
-                address(rights)
+                verifier
             )
         );
-        bytes32 kind = keccak256("Settle(bytes32 contentHash,bytes32 assetId,uint256 registrations,uint256 deadline)");
-        bytes32 message = keccak256(abi.encode(kind, CONTENT, id, registrations, block.timestamp));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, message)));
         return abi.encodePacked(r, s, v);
     }

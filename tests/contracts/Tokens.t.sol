@@ -6,7 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {PoolBase} from "../../contracts/pool/PoolBase.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
 import {TestToken} from "../../contracts/test/TestToken.sol";
-import {Claim} from "../../contracts/Records.sol";
+import {Claim, Deposit} from "../../contracts/Records.sol";
 import {FalseToken, FeeOnTopToken, FeeToken, HookToken, NoReturnToken, ShrinkingToken} from "./support/OddTokens.sol";
 import {PoolTest} from "./support/PoolTest.sol";
 
@@ -41,7 +41,10 @@ contract TokensTest is PoolTest {
         _open(address(new FeeToken()));
         assertEq(_deposit(1000), 990);
         assertEq(pool.unallocated(), 990);
-        assertEq(pool.deposited(customer), 990);
+        (bytes32 hashBefore, Deposit[] memory newest) = _latestDeposits(1);
+        assertEq(hashBefore, 0);
+        assertEq(newest[0].amount, 990);
+        assertEq(pool.depositsHash(), keccak256(abi.encode(bytes32(0), customer, 990)));
         _deposit(2 * REVENUE);
         _prepare(4);
         _post();
@@ -73,7 +76,7 @@ contract TokensTest is PoolTest {
         _deposit(77);
         assertEq(_claimAll(), REVENUE);
         skip(ABANDON);
-        assertEq(pool.refund(customer), 77);
+        assertEq(_refund(1), 77);
         assertEq(token.balanceOf(customer), 77);
         assertEq(token.balanceOf(address(pool)), 0);
     }
@@ -156,7 +159,7 @@ contract TokensTest is PoolTest {
         calls[3] = abi.encodeCall(pool.claimTo, (items, address(thief), 0, ""));
         calls[4] = abi.encodeCall(pool.withdrawOwed, (items[0].contributorId, address(thief)));
         calls[5] = abi.encodeCall(pool.deposit, (1, "again"));
-        calls[6] = abi.encodeCall(pool.refund, (address(thief)));
+        calls[6] = abi.encodeCall(pool.refund, (0, new Deposit[](0)));
         calls[7] = abi.encodeCall(pool.withdrawCredit, (address(thief)));
         thief.set(calls);
         pool.claim(_claim(0, 2));

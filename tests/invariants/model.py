@@ -15,7 +15,7 @@ from functools import cached_property
 from eth_utils.address import to_checksum_address
 
 from ame.arithmetic import stage_amounts, telescoping_split
-from ame.encoding import keccak
+from ame.encoding import account_id, keccak
 from ame.execution.ledger import StageLedger
 from ame.execution.merkle_sum import SumTree
 from ame.records import MAX_AMOUNT, LedgerCommitment, Terms
@@ -139,7 +139,8 @@ class Books:
     claimed: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     owed: Counter[bytes] = field(default_factory=Counter)
     credits: Counter[str] = field(default_factory=Counter)
-    deposited: Counter[str] = field(default_factory=Counter)
+    deposits: list[tuple[str, int]] = field(default_factory=list)  # less those that went back
+    waiting_since: int = 0
     demands: dict[tuple[int, int, int], Demand] = field(default_factory=dict)
     money: Counter[str] = field(default_factory=Counter)  # balances in the pool's token
     ether: Counter[str] = field(default_factory=Counter)  # the same object in ETH pools
@@ -147,11 +148,19 @@ class Books:
     def copy(self) -> Books:
         """Copy of everything that changes."""
         fresh = copy.copy(self)
-        for name in ("cancelled", "claimed", "owed", "credits", "deposited", "money"):
+        for name in ("cancelled", "claimed", "owed", "credits", "deposits", "money"):
             setattr(fresh, name, getattr(self, name).copy())
         fresh.ether = fresh.money if self.ether is self.money else self.ether.copy()
         fresh.demands = {key: copy.copy(one) for key, one in self.demands.items()}
         return fresh
+
+
+def hash_of_deposits(deposits: Sequence[tuple[str, int]]) -> bytes:
+    """As the pool chains them: abi.encode of the hash before, the depositor and the amount."""
+    found = bytes(32)
+    for depositor, amount in deposits:
+        found = keccak(found + account_id(depositor) + amount.to_bytes(32))
+    return found
 
 
 class Registry:
@@ -254,32 +263,45 @@ class PoolModel:
         reserved = token - books.unclaimed + (ether if self.is_ether else 0)
         if reserved + books.unwritten + amount >= UINT128:  # a deposit stores no activation
             raise Reverted("SafeCastOverflowedUintDowncast")
+        if self.terms.abandon_seconds:
+            books.deposits.append((sender, amount))
+            if amount > books.unallocated:
+                books.waiting_since = self.now
         books.money[sender] -= amount
         books.money[self.address] += amount
         books.unallocated += amount
-        if self.terms.abandon_seconds:
-            books.deposited[sender] += amount
         return amount
 
-    def refund(self, depositor: str) -> int:
-        """Money back from an abandoned pool."""
+    @property
+    def deposits_hash(self) -> bytes:
+        """Over all deposits that have not gone back."""
+        return hash_of_deposits(self.books.deposits)
+
+    def refund(self, hash_before: bytes, latest: Sequence[tuple[str, int]]) -> int:
+        """Money back from an abandoned pool, to the latest deposits first."""
         books = self.books
         if not books.closed:
-            since = max(books.last_active_at, self.created_at)
+            since = max(books.last_active_at, self.created_at, books.waiting_since)
             if not self.terms.abandon_seconds or self.now < since + self.terms.abandon_seconds:
                 raise Reverted("NotAbandoned")
             if books.pending:
                 raise Reverted("SettlementPending")
             books.closed, books.unwritten = True, 0
-        part = books.deposited[depositor]
-        if part == 0:
+        kept = books.deposits[: max(0, len(books.deposits) - len(latest))]
+        if [*kept, *latest] != books.deposits or hash_before != hash_of_deposits(kept):
+            raise Reverted("NotTheLatestDeposits")
+        books.deposits, total = kept, 0
+        for depositor, deposited in reversed(latest):
+            amount = min(deposited, books.unallocated)
+            books.unallocated -= amount
+            total += amount
+            if amount and self.is_ether and self.refuses(depositor):
+                books.owed[account_id(depositor)] += amount
+            else:
+                self._give(books.money, depositor, amount)
+        if total == 0:
             raise Reverted("NothingToRefund")
-        amount = books.unallocated * part // books.deposited.total()
-        books.deposited[depositor] = 0
-        books.unallocated -= amount
-        if amount:
-            self._pay(depositor, amount)
-        return amount
+        return total
 
     # Settlements
 

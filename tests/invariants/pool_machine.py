@@ -19,7 +19,7 @@ from ame.execution.merkle_sum import depth_for
 from ame.execution.settlement import settle
 from ame.records import MAX_AMOUNT, Allocation, AllocationLine, LedgerCommitment, Terms
 from tests.invariants.evm import Chain, Code, Reverted
-from tests.invariants.model import NOBODY, Leaves, PoolModel, Registry, Stage
+from tests.invariants.model import NOBODY, Leaves, PoolModel, Registry, Stage, hash_of_deposits
 
 START = 1_767_225_600
 PERIOD, ABANDON, BOND, DEMAND_BOND = 1_000, 5_000, 1_000_001, 7
@@ -200,8 +200,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert self.chain.evm.get_balance(person) == books.ether[person]
         for person in (OUTSIDER, self.moody):
             assert pool.read("credits", person) == books.credits[person]
-        for customer in CUSTOMERS:
-            assert pool.read("deposited", customer) == books.deposited[customer]
+        assert pool.read("depositsHash") == self.model.deposits_hash
         for one in IDS:
             assert pool.read("owed", one) == books.owed[one]
             for stage in range(len(STAGES)):
@@ -238,9 +237,14 @@ class PoolMachine(RuleBasedStateMachine):
         self.deposit_some(customer, amount)
 
     @precondition(lambda self: self.closes or self._pending())
-    @rule(customer=st.sampled_from((*CUSTOMERS, OUTSIDER)))
-    def refund(self, customer: str) -> None:
-        self.both(lambda: self.model.refund(customer), OUTSIDER, "refund", customer)
+    @rule(count=st.integers(0, 3), shift=st.sampled_from((0, 0, 0, 1)))
+    def refund(self, count: int, shift: int) -> None:
+        """The latest deposits, or as many that are not quite the latest."""
+        deposits = self.model.books.deposits
+        first = max(0, len(deposits) - count - shift)
+        latest = deposits[first : first + count]
+        before = hash_of_deposits(deposits[:first])
+        self.both(lambda: self.model.refund(before, latest), OUTSIDER, "refund", before, latest)
 
     # Time
 

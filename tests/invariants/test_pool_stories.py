@@ -143,13 +143,13 @@ def test_demand_bonds_go_back_once(life: PoolMachine) -> None:
         life.books_agree()
 
 
-def test_abandoned_deposits_go_back_once_and_in_proportion(life: PoolMachine) -> None:
+def test_abandoned_deposits_go_back_once_and_the_latest_first(life: PoolMachine) -> None:
     life.deposit_some(CUSTOMERS[1], 333)
     life.chain.sleep(ABANDON - 1)
-    life.refund(CUSTOMERS[1])
+    life.refund(1, 0)
     life.chain.sleep(1)
-    for customer in (CUSTOMERS[1], CUSTOMERS[0], CUSTOMERS[1], OUTSIDER):
-        life.refund(customer)
+    for count, shift in ((1, 1), (0, 0), (1, 0), (3, 0), (1, 0)):
+        life.refund(count, shift)
         life.books_agree()
     assert life.model.books.closed
     assert not life.model.books.unallocated
@@ -160,7 +160,7 @@ STORIES = (
     test_answered_settlements_become_active_after_both_periods,
     test_an_active_lie_pays_nothing_beyond_what_is_unclaimed,
     test_demand_bonds_go_back_once,
-    test_abandoned_deposits_go_back_once_and_in_proportion,
+    test_abandoned_deposits_go_back_once_and_the_latest_first,
     partial(test_each_lie_is_slashed_by_one_of_the_proofs, lie="duplicate"),
     partial(test_what_does_not_stand_on_the_active_ledger_is_refused, lie="stale"),
     partial(test_what_does_not_stand_on_the_active_ledger_is_refused, lie="shrink depth"),

@@ -144,6 +144,7 @@ class World:
     decimals: int = 6
     symbol: str = "USDC"
     eth: bool = False
+    abandon_seconds: int = 0
     registry: Any = None
     pool: Any = None
     token: Token = field(init=False)
@@ -163,8 +164,8 @@ class World:
             self.coin = net.deploy("TestToken", "Test dollar", self.symbol, self.decimals)
             self.token = Token(self.coin.address, self.symbol, self.decimals)
         self.terms = Terms(
-            self.token.address, len(STAGES), OPERATOR.address, OPERATOR.address, self.registry.address,
-            CHALLENGE_SECONDS, 0, 0, 10**16, bytes(31) + b"\x07",
+            self.token.address, len(STAGES), OPERATOR.address, REGISTRAR.address, self.registry.address,
+            CHALLENGE_SECONDS, self.abandon_seconds, 0, 10**16, bytes(31) + b"\x07",
         )  # fmt: skip
         self.pool = net.deploy("SettlementPool", plain(self.terms))
 

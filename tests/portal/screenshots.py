@@ -117,7 +117,7 @@ def main_states(studio_: Studio, net: Devnet, folder: Path) -> None:
         studio_.shoot(page, "paid", whole=False)
         page.get_by_role("button", name="Close").click()
         page.get_by_role("button", name="Let somebody else send it").wait_for(state="detached")
-        net.send(world.pool.functions.cancel())
+        net.send(world.pool.functions.cancel(), REGISTRAR)
         page.reload()
         expect(page.locator(".notice.warn")).to_be_visible()
         studio_.shoot(page, "cancelled")

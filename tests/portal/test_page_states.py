@@ -17,7 +17,7 @@ from web3 import Web3
 
 from ame.encoding import keccak
 from ame.portal.export import Published
-from tests.portal.devnet import ALICE, BOB, OUTSIDER, ROOT, World, person, plain
+from tests.portal.devnet import ALICE, BOB, OUTSIDER, REGISTRAR, ROOT, World, person, plain
 from tests.portal.safe import Safe
 from tests.portal.test_page import Open, Serve, confirm, connect, figure, shown
 from tests.portal.wallet import TestWallet
@@ -186,7 +186,7 @@ def test_settlement_cancelled_after_it_was_shown(world: World, serve: Serve, ope
 
     connect(page)
     expect(figure(page, "pending")).not_to_have_text("0 USDC")
-    world.net.send(world.pool.functions.cancel())
+    world.net.send(world.pool.functions.cancel(), REGISTRAR)
     page.reload()
 
     expect(page.locator(".notice.warn")).to_contain_text("Settlement 2 was cancelled.")

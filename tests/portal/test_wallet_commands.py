@@ -13,7 +13,7 @@ from eth_account import Account
 
 from ame.cli import cli
 from ame.encoding import named_id, to_hex
-from tests.portal.devnet import ALICE, BOB, OUTSIDER, REGISTRAR, World, person
+from tests.portal.devnet import ALICE, BOB, OPERATOR, OUTSIDER, REGISTRAR, World, person
 
 pytestmark = pytest.mark.chain
 SHELL = CliRunner(mix_stderr=False)
@@ -265,3 +265,21 @@ def test_plain_cast_sends_a_relayed_claim(world: World, tmp_path: Path) -> None:
     )
 
     assert paid_to(world, ALICE.address) == bundle.settlement.amounts[0] + bundle.settlement.amounts[3]
+
+
+def test_deposits_go_back_from_an_abandoned_pool(world: World, tmp_path: Path) -> None:
+    pool = World(world.net, tmp_path, abandon_seconds=10**6)
+    pool.settle([person(ALICE, 1, 0, 0, 0)], 600 * pool.unit)
+    for amount in (70, 30):
+        pool.deposit(amount)
+    refund = ("refund", pool.pool.address, "--account", "TEST::9", "--yes")
+
+    early = run(pool, *refund)
+    pool.net.pass_time(10**6)
+    done = run(pool, *refund)
+
+    assert "NotAbandoned" in str(early.exception)
+    assert done.exit_code == 0, done.output
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["0.000030", "0.000070"]
+    assert paid_to(pool, OPERATOR.address) == 100
+    assert pool.pool.functions.closed().call()

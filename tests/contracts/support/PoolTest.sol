@@ -10,6 +10,7 @@ import {PlainShapley} from "../../../contracts/test/PlainShapley.sol";
 import {TestToken} from "../../../contracts/test/TestToken.sol";
 import {
     Claim,
+    Deposit,
     LeafProof,
     Ledger,
     RangeClaim,
@@ -57,6 +58,7 @@ abstract contract PoolTest is Test {
     uint256 internal previous; // the settlement that it stands on
     StageUpdate[] internal updates; // of the settlement posted last
     int128[] internal table;
+    mapping(address pool => Deposit[]) private _deposits; // less those that went back
 
     function setUp() public virtual {
         vm.warp(1_767_225_600); // 2026-01-01
@@ -98,7 +100,33 @@ abstract contract PoolTest is Test {
         token.approve(address(pool), amount);
         uint256 credited = pool.deposit(amount, "invoice 1");
         vm.stopPrank();
+        _deposits[address(pool)].push(Deposit(depositor, credited));
         return credited;
+    }
+
+    /// The latest deposits, and the hash of those before.
+    function _latestDeposits(uint256 count) internal view returns (bytes32 hashBefore, Deposit[] memory newest) {
+        Deposit[] storage all = _deposits[address(pool)];
+        if (count > all.length) count = all.length;
+        newest = new Deposit[](count);
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (i + count >= all.length) newest[i + count - all.length] = all[i];
+            else hashBefore = keccak256(abi.encode(hashBefore, all[i].depositor, all[i].amount));
+        }
+    }
+
+    /// Gives back the latest deposits.
+    function _refund(uint256 count) internal returns (uint256 amount) {
+        (bytes32 hashBefore, Deposit[] memory newest) = _latestDeposits(count);
+        amount = pool.refund(hashBefore, newest);
+        if (pool.depositsHash() == hashBefore) _forget(newest.length); // or the test has expected a revert
+    }
+
+    /// The latest deposits went back.
+    function _forget(uint256 count) internal {
+        for (uint256 i = 0; i < count; ++i) {
+            _deposits[address(pool)].pop();
+        }
     }
 
     /// The i-th contributor of a stage: an account id.
