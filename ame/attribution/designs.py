@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ame.attribution.coalitions import CoalitionMatrix, FloatMatrix, FloatVector
-from ame.attribution.odd_process import size_chances
+from ame.attribution.odd_process import layer_pairs, size_chances
 
 GOLDEN = (5**0.5 - 1) / 2
 BLOCK = 256  # pairs drawn at once
 
 
 class PairDesign:
-    """Coalitions, each followed by its complement.
+    """Coalitions, each followed by its complement; no pair comes twice.
 
     Sizes follow `size_chances` evenly (golden-ratio sequence from a random start), members are uniform given the
-    size.
+    size among those not drawn before. A layer of which every pair was drawn is passed over: the small ones, which
+    weigh most, are soon known as a whole.
     """
 
     def __init__(self, players: int, seed: int) -> None:
@@ -23,13 +24,14 @@ class PairDesign:
         self._rows = np.empty((0, players), dtype=np.bool_)
         self._start = np.random.Generator(np.random.PCG64([seed, 0])).random()
         self._edges = np.cumsum(size_chances(players))[:-1]
+        self._place, self._blocks = 0, 0
+        self._drawn: set[bytes] = set()
+        self._left = [layer_pairs(players, layer) for layer in range(players // 2 + 1)]
 
     def first(self, pairs: int) -> CoalitionMatrix:
-        """The first coalitions of `pairs` pairs."""
-        have = len(self._rows) // BLOCK
-        if pairs > len(self._rows):
-            blocks = [self._block(number) for number in range(have, -(-pairs // BLOCK))]
-            self._rows = np.vstack([self._rows, *blocks])
+        """The first coalitions of `pairs` pairs, of 2^(n-1) - 1 that there are."""
+        while pairs > len(self._rows):
+            self._rows = np.vstack([self._rows, self._block()])
         return self._rows[:pairs]
 
     def signs(self, pairs: int) -> FloatMatrix:
@@ -43,13 +45,28 @@ class PairDesign:
         rows: CoalitionMatrix = firsts[index // 2] ^ (index % 2 == 1)[:, None]
         return rows
 
-    def _block(self, number: int) -> CoalitionMatrix:
-        random = np.random.Generator(np.random.PCG64([self.seed, 1, number]))
-        at = (self._start + GOLDEN * np.arange(number * BLOCK, (number + 1) * BLOCK)) % 1.0
-        sizes = 1 + np.searchsorted(self._edges, at, side="right")
-        ranks = random.random((BLOCK, self.players)).argsort(axis=1).argsort(axis=1)
-        rows: CoalitionMatrix = ranks < sizes[:, None]
-        return rows
+    def _block(self) -> CoalitionMatrix:
+        random = np.random.Generator(np.random.PCG64([self.seed, 1, self._blocks]))
+        self._blocks += 1
+        rows: list[CoalitionMatrix] = []
+        while len(rows) < BLOCK and len(self._drawn) < (1 << self.players - 1) - 1:
+            at = (self._start + GOLDEN * self._place) % 1.0
+            self._place += 1
+            size = 1 + int(np.searchsorted(self._edges, at, side="right"))
+            layer = min(size, self.players - size)
+            if self._left[layer]:
+                self._left[layer] -= 1
+                rows.append(self._fresh(size, random))
+        return np.array(rows)
+
+    def _fresh(self, size: int, random: np.random.Generator) -> CoalitionMatrix:
+        while True:
+            row = np.zeros(self.players, dtype=np.bool_)
+            row[random.permutation(self.players)[:size]] = True
+            pair = np.packbits(row if row[0] else ~row).tobytes()
+            if pair not in self._drawn:
+                self._drawn.add(pair)
+                return row
 
 
 class WalkDesign:

@@ -25,6 +25,7 @@ proportional to 1 / sqrt(s (n - s)), which makes the sum over players of the var
 
 from __future__ import annotations
 
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ COMPARING = 1000  # pairs on which kernels are compared, by left-out pairs
 DENSE = 2500  # pairs up to which every section is kept
 INDUCING = 1000  # sections kept beyond: memory does not grow with the pairs
 FOLDS = 10
+STRATUM = 8  # pairs at least in each, so that its spread is known
 HIDDEN, WAVES = 4, 160  # directions of the even part, and random mixtures of them
 HIDDEN_WEIGHT, HIDDEN_LENGTH = 100.0, 0.5
 CHUNK = 4096  # pairs whose features are in memory at once
@@ -126,43 +128,79 @@ def size_chances(players: int) -> FloatVector:
     return normed
 
 
+def layer_pairs(players: int, layer: int) -> int:
+    """How many pairs of a coalition of `layer` <= n/2 players and its complement there are."""
+    return comb(players, layer) // (2 if 2 * layer == players else 1)
+
+
 def fit_odd(signs: FloatMatrix, first: FloatVector, second: FloatVector) -> OddFit:
-    """Shapley values from pairs: `signs` (m, n) of +1 and -1, drawn with `size_chances`; values (m,) of the coalitions
-    and of their complements."""
+    """Shapley values from pairs: `signs` (m, n) of +1 and -1, as `PairDesign` draws them; values (m,) of the
+    coalitions and of their complements."""
     players = signs.shape[1]
     odd, even = (first - second) / 2, (first + second) / 2
     level = float(np.sqrt(np.mean(odd**2)))
     if level == 0.0:
         return OddFit(np.zeros(players), np.zeros(players), 1.0, "zero")
     odd = odd / level
-    predicted, residuals, name = _left_out(signs, odd, even)
-    foreseen = odd - residuals
-    trust = float(np.clip(foreseen @ odd / max(foreseen @ foreseen, 1e-300), 0.0, 1.0))
-    residuals = odd - trust * foreseen
-    values, errors = _corrected(signs, trust * predicted, residuals)
+    left = _left_out(signs, odd, even)
+    trust = float(np.clip(left.foreseen @ odd / max(left.foreseen @ left.foreseen, 1e-300), 0.0, 1.0))
+    residuals = odd - trust * left.foreseen
+    values, errors = _corrected(signs, trust * left.values, residuals, odd - trust * left.fitted)
     spread = float(np.var(odd))
     explained = 1.0 - float(np.mean(residuals**2)) / spread if spread > 0 else 1.0
-    return OddFit(values * level, errors * level, explained, name)
+    return OddFit(values * level, errors * level, explained, left.kernel)
 
 
 def _corrected(
-    signs: FloatMatrix, predicted: FloatVector, residuals: FloatVector
+    signs: FloatMatrix, predicted: FloatVector, residuals: FloatVector, seen: FloatVector
 ) -> tuple[FloatVector, FloatVector]:
-    """Values of the left-out processes plus the mean weighted residual, and its standard error."""
+    """`predicted`, the values of the mean process, plus its mean weighted residual, and the standard error.
+
+    Each stratum is a sample without replacement. What it holds is left by the mean process as `seen` says, what it
+    does not hold as `residuals` of left-out pairs do: by the known part of each layer the one counts or the other.
+    """
     pairs, players = signs.shape
-    present = signs > 0
-    sizes = present.sum(axis=1)
-    scaled = residuals / size_chances(players)[sizes - 1]
-    inside, outside = scaled / sizes, scaled / (players - sizes)
-    total, squares = np.zeros(players), np.zeros(players)
-    for start in range(0, pairs, CHUNK):
-        chunk = slice(start, start + CHUNK)
-        terms = np.where(present[chunk], inside[chunk, None], -outside[chunk, None])
-        total += terms.sum(axis=0)
-        squares += (terms**2).sum(axis=0)
-    mean = total / pairs
-    variance = np.maximum(squares / pairs - mean**2, 0.0) / max(1, pairs - 1)
-    return predicted + mean, np.sqrt(variance) * student_factor(pairs - 1)
+    sizes = (signs > 0).sum(axis=1)
+    layers = np.minimum(sizes, players - sizes)
+    counts = np.bincount(layers, minlength=players // 2 + 1).tolist()
+    known = np.array([count / layer_pairs(players, layer) for layer, count in enumerate(counts)])
+    chances = size_chances(players)
+    of_size = np.minimum(np.arange(1, players), np.arange(players - 1, 0, -1))
+    values, variances, strata = predicted, np.zeros(players), _strata(counts, known)
+    for stratum in strata:
+        rows = np.flatnonzero(np.isin(layers, stratum))
+        some, size, part = signs[rows], sizes[rows], known[layers[rows]]
+        scale = chances[np.isin(of_size, stratum)].sum() / chances[size - 1] / len(rows)
+        inside, outside = scale / size, -scale / (players - size)
+        left = (1.0 - part) * residuals[rows] + part * seen[rows]
+        values = values + _sums(some, inside * left, outside * left)
+        inside, outside = inside * residuals[rows], outside * residuals[rows]
+        scatter = _sums(some, inside**2, outside**2) - _sums(some, inside, outside) ** 2 / len(rows)
+        unknown = 1.0 - float(part.mean())
+        variances += unknown * np.maximum(scatter, 0.0) * len(rows) / max(1, len(rows) - 1)
+    return values, np.sqrt(variances) * student_factor(pairs - len(strata))
+
+
+def _sums(signs: FloatMatrix, inside: FloatVector, outside: FloatVector) -> FloatVector:
+    """(n,): sums over the rows of what counts where a player is present, and where not."""
+    sums: FloatVector = ((inside - outside) @ signs + (inside + outside).sum()) / 2
+    return sums
+
+
+def _strata(counts: list[int], known: FloatVector) -> list[list[int]]:
+    """Layers 1..n/2, together where single ones have few pairs; one that is wholly known stands alone."""
+    strata: list[list[int]] = []
+    waiting: list[int] = []
+    for layer in np.flatnonzero(known[1:] < 1.0) + 1:
+        waiting.append(int(layer))
+        if sum(counts[each] for each in waiting) >= STRATUM:
+            strata.append(waiting)
+            waiting = []
+    if strata:
+        strata[-1] += waiting
+    elif any(counts[each] for each in waiting):
+        strata.append(waiting)
+    return strata + [[int(layer)] for layer in np.flatnonzero(known[1:] == 1.0) + 1]
 
 
 def student_factor(freedom: int) -> float:
@@ -257,45 +295,59 @@ def _waves(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> Flo
     return waves
 
 
-def _left_out(
-    signs: FloatMatrix, odd: FloatVector, even: FloatVector
-) -> tuple[FloatVector, FloatVector, str]:
-    """Mean Shapley values (n,) of the processes that leave one fold out, each pair's residual (m,) under the one that
-    has not seen it, and a kernel's name.
+class _LeftOut(NamedTuple):
+    """What the processes that leave one fold out say."""
 
-    The kernel of the even folds is chosen on pairs of the odd ones and the other way round, so that nothing about a
-    fold is known to the process that predicts it. Many pairs share one kernel, chosen on the first few.
+    values: FloatVector  # (n,), their mean Shapley values
+    foreseen: FloatVector  # (m,), each pair by the one that has not seen it
+    fitted: FloatVector  # (m,), each pair by their mean
+    kernel: str
+
+
+def _left_out(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> _LeftOut:
+    """Processes that leave one fold out.
+
+    A kernel for some folds is chosen on pairs of the others, so that nothing about a fold is known to the process
+    that predicts it: for every fifth fold where pairs are few, for every second where they are enough. Many pairs
+    share one kernel, chosen on the first few.
     """
     if len(odd) > DENSE:
         kernel, name = _chosen(signs[:COMPARING], odd[:COMPARING], even[:COMPARING])
-        return *_sparse(signs, odd, kernel), name
-    values, residuals, name = np.zeros(signs.shape[1]), np.zeros(len(odd)), ""
-    for half in (0, 1):
-        other = slice(1 - half, 2 * COMPARING, 2)
+        return _LeftOut(*_sparse(signs, odd, kernel), name)
+    values, foreseen, fitted, name = np.zeros(signs.shape[1]), np.zeros(len(odd)), np.zeros(len(odd)), ""
+    groups = FOLDS // 2 if len(odd) <= CHOOSING else 2
+    for group in range(groups):
+        other = np.flatnonzero(np.arange(len(odd)) % groups != group)[:COMPARING]
         kernel, name = _chosen(signs[other], odd[other], even[other])
-        values += _dense(signs, odd, kernel, range(half, min(FOLDS, len(odd)), 2), residuals)
-    return values, residuals, name
+        covariances = kernel.matrix(signs)
+        folds = range(group, min(FOLDS, len(odd)), groups)
+        weights = _dense(covariances, odd, kernel.nugget, folds, foreseen)
+        values += kernel.values(signs, weights)
+        fitted += covariances @ weights
+    return _LeftOut(values, foreseen, fitted, name)
 
 
 def _dense(
-    signs: FloatMatrix, odd: FloatVector, kernel: _Kernel, folds: range, residuals: FloatVector
+    covariances: FloatMatrix, odd: FloatVector, nugget: float, folds: range, foreseen: FloatVector
 ) -> FloatVector:
-    """The folds' part of the values; fills in their residuals. One inverse is enough: leaving fold f out changes the
-    weights by -K^-1[:, f] e_f, where K^-1[f, f] e_f = weights[f]."""
+    """The folds' part of the mean weights (m,); fills in what they foresee. One inverse is enough: leaving fold f out
+    changes the weights by -K^-1[:, f] e_f, where K^-1[f, f] e_f = weights[f]."""
     pairs = len(odd)
-    inverse = np.linalg.inv(kernel.matrix(signs) + kernel.nugget * np.eye(pairs))
+    inverse = np.linalg.inv(covariances + nugget * np.eye(pairs))
     weights, mean = inverse @ odd, np.zeros(pairs)
     for fold in folds:
         places = slice(fold, None, FOLDS)
-        residuals[places] = np.linalg.solve(inverse[places, places], weights[places])
-        without = weights - inverse[:, places] @ residuals[places]
-        mean += without * (len(residuals[places]) / pairs)
-    return kernel.values(signs, mean)
+        residuals = np.linalg.solve(inverse[places, places], weights[places])
+        foreseen[places] = odd[places] - residuals
+        mean += (weights - inverse[:, places] @ residuals) * (len(residuals) / pairs)
+    return mean
 
 
-def _sparse(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tuple[FloatVector, FloatVector]:
-    """From k = n + at most INDUCING + WAVES features; what the sections kept do not span counts as noise of the pair
-    (Snelson and Ghahramani 2006, "FITC").
+def _sparse(
+    signs: FloatMatrix, odd: FloatVector, kernel: _Kernel
+) -> tuple[FloatVector, FloatVector, FloatVector]:
+    """Values, foreseen and fitted, from k = n + at most INDUCING + WAVES features; what the sections kept do not span
+    counts as noise of the pair (Snelson and Ghahramani 2006, "FITC").
 
     Memory: about 4 matrices (k, k) and one chunk of features; none of size m x m.
     """
@@ -306,14 +358,15 @@ def _sparse(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tuple[Floa
         gram += more
         product += beside
     gram[np.diag_indices_from(gram)] += 1.0
-    weights, residuals = np.zeros(len(product)), np.zeros(len(odd))
+    weights, foreseen, fitted = np.zeros(len(product)), np.zeros(len(odd)), np.zeros(len(odd))
     for fold in range(FOLDS):
         own, beside = features.sums(odd, fold)
         without = np.linalg.solve(gram - own, product - beside)
-        for places in features.chunks(fold):
-            residuals[places] = odd[places] - features.rows(places)[0] @ without
+        foreseen[fold::FOLDS] = features.products(fold, without)
         weights += without * (len(range(fold, len(odd), FOLDS)) / len(odd))
-    return features.values(weights), residuals
+    for fold in range(FOLDS):
+        fitted[fold::FOLDS] = features.products(fold, weights)
+    return features.values(weights), foreseen, fitted
 
 
 class _Features:
@@ -337,6 +390,10 @@ class _Features:
         sections = self.kernel.sections(signs, self.inducing) @ self.root.T
         noise = self.kernel.nugget + np.maximum(1.0 - (sections**2).sum(axis=1), 0.0)
         return np.hstack([self.kernel.linear(signs), sections, self.kernel.waving(signs)]), noise
+
+    def products(self, fold: int, weights: FloatVector) -> FloatVector:
+        """Of the fold's features with weights (k,)."""
+        return np.concatenate([self.rows(places)[0] @ weights for places in self.chunks(fold)])
 
     def sums(self, odd: FloatVector, fold: int) -> tuple[FloatMatrix, FloatVector]:
         """(k, k) and (k,): products of the fold's features with themselves and with `odd`, by precision."""

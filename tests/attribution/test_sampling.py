@@ -66,7 +66,7 @@ def test_walks_are_chosen_where_they_vary_less(monkeypatch):
 def weighted_only(signs, first, second):
     """The pairs' estimate without a process."""
     odd = (first - second) / 2
-    values, errors = odd_process._corrected(signs, np.zeros(signs.shape[1]), odd)
+    values, errors = odd_process._corrected(signs, np.zeros(signs.shape[1]), odd, odd)
     return odd_process.OddFit(values, errors, 0.0, "none")
 
 
