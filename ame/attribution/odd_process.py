@@ -13,14 +13,17 @@ that falls with the order. The directions d_f are random mixtures of the few alo
 The Shapley value of every section is closed, by the multilinear extension (Owen 1972): for exp(sum_j b_j x_j), with
 complex b for sin, it is the integral over q of 2 sinh(b_i) prod_(j != i) (q exp(b_j) + (1-q) exp(-b_j)).
 
-The process g is biased, so it only serves as control variate. With folds f of pairs, g_f fitted without fold f, and
-coalitions of size s drawn with probability p_s, each pair of fold f gives the unbiased value
+The process is biased, so it only serves as control variate. With folds f of pairs, g_f fitted without fold f, and g
+their mean, a pair of fold f in a layer (the pairs whose smaller side has the same size) of which the part t is
+known leaves
 
-    phi(g_f) + w (o - g_f),   w_i = 1 / (s p_s) if i is in S, else -1 / ((n - s) p_s),
+    r = (1 - t) (o - g_f) + t (o - g),
 
-and their mean is the estimate (cross-fitting; regression-adjusted Monte Carlo, Witter, Liu and Musco 2025). A g that
-foresees left-out pairs badly is scaled down by their regression on it, to nothing in a game without order. p_s is
-proportional to 1 / sqrt(s (n - s)), which makes the sum over players of the variance of w smallest.
+and the estimate is phi(g) + sum over sizes s of the mean of w r, with w_i = 1 / s if i is in S, else
+-1 / (n - s): without bias, as pairs are drawn without replacement (cross-fitting; regression-adjusted Monte Carlo,
+Witter, Liu and Musco 2025). A layer that is known as a whole leaves no error. A process that foresees left-out pairs
+badly is scaled down by their regression on it, to nothing in a game without order. Sizes are drawn with
+probabilities proportional to 1 / sqrt(s (n - s)), which makes the sum over players of the variance smallest.
 """
 
 from __future__ import annotations
