@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ame.attribution import odd_process, sampling
+from ame.attribution.designs import PairDesign
 from ame.attribution.exact import shapley
 from ame.attribution.game import PipelineGame
 from ame.attribution.sampling import estimate, seed_from_block
@@ -88,6 +89,25 @@ def test_a_process_of_many_pairs_agrees_with_that_of_few(monkeypatch):
     assert np.abs(sparse.values - dense.values).max() < 0.01 * np.abs(dense.values).max()
     monkeypatch.setattr(odd_process, "INDUCING", 60)
     assert np.abs(estimate(concave(16), 900, 3).values - truth(concave(16))).max() < 0.002
+
+
+def test_no_pair_is_drawn_twice_and_small_layers_are_soon_whole():
+    rows = PairDesign(14, 1).first(279)
+    pairs = {bytes(row if row[0] else ~row) for row in rows}
+    smaller = np.minimum(rows.sum(axis=1), 14 - rows.sum(axis=1))
+    assert len(pairs) == 279
+    assert (smaller == 1).sum() == 14
+    assert 40 < (smaller == 2).sum() < 91
+
+
+@pytest.mark.parametrize("make", [concave, parity])
+def test_values_are_exact_once_every_pair_is_known(make):
+    """Whatever the process says: nothing is left of it."""
+    game, signs = make(9), PairDesign(9, 2).signs(255)
+    fit = odd_process.fit_odd(signs, game.values(signs > 0), game.values(signs < 0))
+    ends = game.function(np.array([[0.0] * 9, [1.0] * 9]))
+    assert fit.values - fit.values.mean() + (ends[1] - ends[0]) / 9 == pytest.approx(truth(game), abs=1e-9)
+    assert fit.standard_errors.max() < 1e-9
 
 
 @pytest.mark.parametrize("make", [concave, voting, parity])
