@@ -172,6 +172,13 @@ def statement(folders: tuple[Path, ...], contributor: str, as_json: bool) -> Non
     "--most-demands", type=click.IntRange(0), default=128, show_default=True, help="Per settlement."
 )
 @click.option(
+    "--most-megabytes",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="Of a bundle; reading takes several times as much memory. What is larger counts as not published.",
+)
+@click.option(
     "--answer", is_flag=True, help="Answer demands about settlements that are right, for their bonds."
 )
 @click.option("--once", is_flag=True, help="Look once and end.")
@@ -186,6 +193,7 @@ def watch(
     from_block: int | None,
     pause: int,
     most_demands: int,
+    most_megabytes: int,
     answer: bool,
     once: bool,
     dry_run: bool,
@@ -200,7 +208,10 @@ def watch(
     if account is None and not dry_run:
         raise InputError("expected --account, or --dry-run to send nothing")
     log = _logger(as_json)
-    source: Source = UrlSource(bundles, cache, log=log) if "://" in bundles else FolderSource(Path(bundles))
+    most = most_megabytes << 20
+    source: Source = FolderSource(Path(bundles))
+    if "://" in bundles:
+        source = UrlSource(bundles, cache, log=log, most_bytes=most)
     with connect(network) as chain:
         contract, store = chain.at("SettlementPool", pool), cache / f"{chain.id}-{pool}.json"
         sender = None if account is None or dry_run else chain.account(account)
@@ -213,7 +224,7 @@ def watch(
             source,
             None if sender is None else send,
             log,
-            Policy(None if sender is None else sender.address, secret_in(cache), most_demands, answer),
+            Policy(None if sender is None else sender.address, secret_in(cache), most_demands, most, answer),
         )
         if once:
             watcher.step()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from ame.bundle import BUNDLE_FORMAT
 from ame.errors import CannotTell, FileError
 
 MAX_PART_BYTES = 2**31
+# What is decoded as a whole takes up to twenty times as much memory.
+MAX_DOCUMENT_BYTES = {"settlement.json": 2**20, "coalitions.json": 2**27, "shares.json": 2**27}
 MAX_PARTS = 64
 SINGLE_PARTS = (
     "settlement.json",
@@ -41,12 +43,14 @@ class Files:
         return hashlib.sha256(self.manifest_bytes).hexdigest()
 
 
-def read_files(folder: Path) -> Files:
-    """Read the manifest and what it lists. FileError: the manifest is none; CannotTell: there is none."""
+def read_files(folder: Path, wanted: Callable[[str], bool] = lambda _: True) -> Files:
+    """Read the manifest and what is wanted of what it lists. FileError: the manifest is none; CannotTell: there is none."""
     data, manifest = read_manifest(folder)
     parts: dict[str, bytes] = {}
     missing, altered = [], []
     for name, entry in manifest["parts"].items():
+        if not wanted(name):
+            continue
         path = folder / name
         if not path.exists() and not path.is_symlink():
             missing.append(name)
@@ -96,8 +100,13 @@ def read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
         _check_name(name, where)
         fields(entry, {"sha256", "bytes"}, f"{where}: {name}")
         sha256(entry["sha256"], where, f"sha256 of {name}")
-        small(entry["bytes"], where, f"bytes of {name}", 0, MAX_PART_BYTES)
+        small(entry["bytes"], where, f"bytes of {name}", 0, most_bytes(name))
     return data, manifest
+
+
+def most_bytes(name: str) -> int:
+    """Of a part."""
+    return MAX_DOCUMENT_BYTES.get(name, MAX_PART_BYTES)
 
 
 def read_plain(folder: Path, name: str) -> bytes:
@@ -109,8 +118,8 @@ def read_plain(folder: Path, name: str) -> bytes:
             raise FileError("expected a file inside the bundle, got a link that leads elsewhere", file=path)
         if not path.is_file():
             raise FileError("expected a plain file", file=path)
-        if path.stat().st_size > MAX_PART_BYTES:
-            raise FileError(f"expected at most {MAX_PART_BYTES} bytes", file=path)
+        if path.stat().st_size > most_bytes(name):
+            raise FileError(f"expected at most {most_bytes(name)} bytes", file=path)
         return path.read_bytes()
     except OSError as error:
         raise CannotTell(f"{path}: cannot be read: {error.strerror}") from error

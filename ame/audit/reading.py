@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ame.audit.documents import Head, head_from, measurements_from, sale_from, shares_from
 from ame.audit.fields import canonical_json, canonical_line
-from ame.audit.files import MAX_PART_BYTES, SINGLE_PARTS, Files, listed_parts, read_files
+from ame.audit.files import SINGLE_PARTS, Files, listed_parts, most_bytes, read_files
 from ame.audit.rows import AllocationRows, LedgerRows, Row, ledger_rows
 from ame.bundle import COALITIONS_FORMAT, SETTLEMENT_FORMAT, SHARES_FORMAT
 from ame.errors import AmeError, CannotTell, FileError, InputError
@@ -16,7 +16,6 @@ from ame.mapping.rights import Rights, parse_rights
 from ame.records import Measurement, Shares, UsageRecord
 
 __all__ = [
-    "MAX_PART_BYTES",
     "SINGLE_PARTS",
     "AllocationRows",
     "Contents",
@@ -26,6 +25,7 @@ __all__ = [
     "Row",
     "decoded",
     "listed_parts",
+    "most_bytes",
     "read_files",
 ]
 

@@ -13,13 +13,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from ame.audit.facts import CANCELLED, ChainFacts
-from ame.audit.reading import MAX_PART_BYTES, listed_parts
+from ame.audit.reading import listed_parts, most_bytes
 from ame.errors import AmeError, CannotTell, InputError
 
 SECONDS_TO_ANSWER = 30  # of a server that has gone silent
 SECONDS_FOR_A_BUNDLE = 600  # of one that is slow on purpose; at most 1/16 of the challenge period
 MAX_MANIFEST_BYTES = 2**16
-MAX_BUNDLE_BYTES = 2**32
+MAX_BUNDLE_BYTES = 2**29  # a million contributors take 0.4 GB; reading takes several times as much memory
 CHUNK_BYTES = 2**20
 
 Fetch = Callable[[str], Iterator[bytes]]
@@ -60,13 +60,14 @@ class UrlSource:
         fetch: Fetch | None = None,
         log: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        most_bytes: int = MAX_BUNDLE_BYTES,
     ) -> None:
         if not template.startswith(("https://", "http://")):
             raise InputError(f"expected a URL that starts with https://, got {template}")
         if "{number}" not in template and "{evidence}" not in template:
             raise InputError(f"expected {{number}} or {{evidence}} in the URL, got {template}")
         self.template, self.cache, self.fetch = template.rstrip("/"), cache, fetch or _fetch
-        self.log, self.clock, self.said = log, clock, ""
+        self.log, self.clock, self.said, self.most_bytes = log, clock, "", most_bytes
 
     def folders(self, facts: ChainFacts) -> list[Path]:
         """The bundles of all settlements that were not cancelled, as far as they can be fetched."""
@@ -92,11 +93,11 @@ class UrlSource:
             if found != evidence:
                 raise InputError(f"{url}: expected the manifest {evidence}, got {found}")
             parts = listed_parts(draft)
-            if sum(parts.values()) > MAX_BUNDLE_BYTES:
-                raise InputError(f"{url}: expected at most {MAX_BUNDLE_BYTES} bytes")
+            if sum(parts.values()) > self.most_bytes:
+                raise InputError(f"{url}: expected at most {self.most_bytes} bytes")
             for name, size in parts.items():
                 (draft / name).parent.mkdir(exist_ok=True)
-                self._get(f"{url}/{name}", draft / name, min(size, MAX_PART_BYTES), until)
+                self._get(f"{url}/{name}", draft / name, min(size, most_bytes(name)), until)
         except AmeError as error:
             self._say(f"no bundle of settlement {number}: {error}")
             shutil.rmtree(draft, ignore_errors=True)

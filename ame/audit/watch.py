@@ -17,7 +17,7 @@ from ame.audit.known import KnownStage, Leaves, Published, Shown
 from ame.audit.lies import DEMAND, Challenge, answer_of, demand, find_lie, find_proof
 from ame.audit.reading import Contents, LedgerRows, read_files
 from ame.audit.report import Verdict
-from ame.audit.source import Source
+from ame.audit.source import MAX_BUNDLE_BYTES, Source
 from ame.errors import AmeError, CannotTell
 from ame.records import LeafProof, StageUpdate, WeightProof
 
@@ -36,6 +36,7 @@ class Policy:
     me: str | None = None
     secret: bytes = b""
     most_demands: int = 128
+    most_bytes: int = MAX_BUNDLE_BYTES  # of a bundle; what is larger counts as not published
     answers: bool = False  # show demanded leaves of a settlement that is right, for their bonds
 
 
@@ -74,16 +75,22 @@ class _Demands(NamedTuple):
 def decide(facts: ChainFacts, folders: Sequence[Path], policy: Policy = Policy()) -> Decision:
     """What to do as of these facts. `folders`: published bundles, oldest first; others are left out. Pure but for
     reading them."""
+    decision = _decide(facts, folders, policy)
+    return Decision((*decision.actions, *_bonds_to_fetch(facts, policy)), decision.reason)
+
+
+def _decide(facts: ChainFacts, folders: Sequence[Path], policy: Policy) -> Decision:
+    """The same without the bonds of earlier demands."""
     number = facts.books.number
     if facts.books.current != PENDING:
-        bonds = _bonds_to_fetch(facts, policy)
-        return Decision(bonds, f"settlement {number} is {facts.books.current}: nothing to watch")
+        return Decision((), f"settlement {number} is {facts.books.current}: nothing to watch")
     made = _demands(facts, number)
     overdue = [leaf for leaf, (_, until) in made.open.items() if facts.timestamp >= until]
     if overdue:
         [(stage, index), *_] = overdue
         why = f"nobody showed leaf {index} of stage {stage} in time"
         return Decision((Challenge(CANCEL, stage, index, why, (stage, index)),), why)
+    folders = [folder for folder in folders if _size(folder) <= policy.most_bytes]
     stages, missing = _known(facts, folders, made)
     proof = find_proof(stages)
     if proof is not None:
@@ -215,14 +222,23 @@ def _at(ledgers: Sequence[LedgerRows] | None, stage: int) -> Leaves | None:
 def _ledgers(folder: Path | None, stages: int) -> tuple[Sequence[LedgerRows] | None, str | None]:
     """The ledgers of a bundle, or why they cannot be had."""
     if folder is None:
-        return None, "no bundle with this evidence was published"
+        return None, "no bundle with this evidence was published, or it is too large"
     try:
-        found = Contents(read_files(folder)).ledgers
+        found = Contents(read_files(folder, _opens_roots)).ledgers
     except AmeError as error:
         return None, f"the published bundle cannot be read: {error}"
     if len(found) != stages:
         return None, f"the published bundle has {len(found)} stages, the pool {stages}"
     return found, None
+
+
+def _opens_roots(name: str) -> bool:
+    return name == "settlement.json" or name.startswith("ledger/")
+
+
+def _size(folder: Path) -> int:
+    """Bytes on the disk, whatever the manifest says."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _evidence(folder: Path) -> str:
@@ -286,7 +302,7 @@ class Watcher:
         """Reading and hashing a large bundle takes its time: once for the same events, unless something is to be done."""
         folders = self.source.folders(facts)
         moment = self._moment(facts, folders)
-        if self.last is None or self.last[0] != moment or self.last[1].actions:
+        if self.last is None or self.last[0] != moment or set(self.last[1].actions) - self.refused:
             self.last = (moment, decide(facts, folders, self.policy))
         return self.last[1]
 

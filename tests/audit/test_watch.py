@@ -252,6 +252,29 @@ def test_a_bundle_that_cannot_be_read_is_demanded(tmp_path: Path) -> None:
     assert "cannot be read" in decision.reason
 
 
+@pytest.mark.parametrize("part", ["ledger/*.bin", "usage.jsonl"])
+def test_a_bundle_that_would_fill_the_memory_counts_as_not_published(tmp_path: Path, part: str) -> None:
+    """Or a liar could end every watcher, and again after each restart. The files have holes: they take no room here."""
+    history = pending(tmp_path, lie=False)
+    honest = decide(history.facts, history.folders, ME)
+    with next(history.folders[-1].glob(part)).open("r+b") as file:
+        file.truncate(ME.most_bytes + 1)
+    decision = decide(at(history, 10), history.folders, ME)
+    assert honest.actions == ()
+    assert "or it is too large" in decision.reason
+    assert {action.stage for action in decision.actions} == {0, 1, 2}
+
+
+def test_bonds_are_fetched_while_the_next_settlement_is_pending(tmp_path: Path) -> None:
+    history = pending(tmp_path, lie=False)
+    history.emit(
+        "Demanded", number=9, stage=1, index=0, by=WALLETS[1], activeAt=PROPOSED, answerUntil=PROPOSED
+    )
+    history.emit("Cancelled", number=9, reason=0, by=WALLETS[2], bondToChallenger=0)
+    action = one_action(decide(history.facts, history.folders, ME))
+    assert (action.method, action.arguments) == ("reclaimDemandBond", (9, 1, 0))
+
+
 def test_the_folder_is_searched_by_evidence_not_by_name(tmp_path: Path) -> None:
     history = pending(tmp_path, lie=False)
     (tmp_path / "junk").mkdir()
