@@ -17,6 +17,10 @@ HEADLINES = {
     Verdict.FALSE: "Something is false",
     Verdict.UNKNOWN: "Not everything can be told",
 }
+DOUBTS = {
+    Verdict.FALSE: "As the bundle says, in which something is false: see the checks.",
+    Verdict.UNKNOWN: "As the bundle says, of which not everything can be told: see the checks.",
+}
 SIGNS = {Verdict.TRUE: "✓", Verdict.FALSE: "✗", Verdict.UNKNOWN: "?"}
 
 
@@ -54,15 +58,16 @@ def to_markdown(report: Report) -> str:
             for name, amount in report.figures["pool"].items()
             if name not in ("status", "active_at")
         ]
+    doubt = [] if report.is_true else ["", DOUBTS[report.verdict]]
     if settlement is not None:
-        lines += ["", "## Stages", "", "| stage | amount | share | error |", "|---|---|---|---|"]
+        lines += ["", "## Stages", *doubt, "", "| stage | amount | share | error |", "|---|---|---|---|"]
         lines += [
             f"| {stage['stage']} | {_cell(money(stage['amount']))} | {percent(stage['ppm'])} "
             f"| ±{percent(stage['error_ppm'])} |"
             for stage in settlement["stages"]
         ]
     if people is not None:
-        lines += ["", "## Contributors", "", "| contributor | amount | share |", "|---|---|---|"]
+        lines += ["", "## Contributors", *doubt, "", "| contributor | amount | share |", "|---|---|---|"]
         lines += [
             f"| {_cell(one['name'])} | {_cell(money(one['amount']))} | {percent(one['ppm'])} |"
             for one in people["top"]
@@ -88,6 +93,7 @@ def to_html(report: Report) -> str:
         headline=HEADLINES[report.verdict],
         sentence=_said(report),
         signs=SIGNS,
+        doubts=DOUBTS,
         figures=report.figures,
         money=money,
         percent=percent,

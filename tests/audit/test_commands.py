@@ -73,6 +73,15 @@ def test_statement_of_nobody_is_refused(copy: Copy) -> None:
         run(statement, copy.folder, "--contributor", "hf:nobody")
 
 
+def test_figures_of_a_false_bundle_are_shown_as_what_it_says(copy: Copy) -> None:
+    honest = audit_(copy.folders, copy.facts)
+    copy.lines("allocation.jsonl", lambda rows: rows[0].update(amount="7")).repost()
+    false = audit_(copy.folders, copy.facts)
+    for render, sections in ((to_html, 3), (to_markdown, 2)):
+        assert render(false).count("in which something is false") == sections
+        assert "As the bundle says" not in render(honest)
+
+
 def test_the_page_needs_nothing_else_and_trusts_no_text(copy: Copy) -> None:
     copy.lines("allocation.jsonl", lambda rows: rows[0].update(name="<script>alert(1)</script>|")).repost()
     report = audit_(copy.folders, copy.facts)
