@@ -156,19 +156,26 @@ contract PropertiesTest is PoolTest {
     }
 
     /// A stage's whole amount, and what others were promised, in one leaf of a ledger that nobody challenged.
-    function testFuzz_a_false_ledger_reaches_no_deposit(uint96 deposit) public {
-        _deposit(REVENUE);
-        _prepare(2);
-        uint256 stolen = 0;
-        for (uint256 s = 0; s < STAGES; ++s) {
-            stolen += books[1][s].cumulatives[0] + books[1][s].cumulatives[1];
+    /// Everybody was paid; then a ledger of the right total gives all to one. It takes what the others were paid a second time.
+    function testFuzz_a_false_ledger_reaches_no_deposit(uint96 deposit, uint8 thief) public {
+        _settle(4);
+        for (uint8 s = 0; s < STAGES; ++s) {
+            pool.claimRange(_range(s, 0, 4));
         }
-        books[1][0].cumulatives[0] = uint128(stolen) + 1; // one unit more than there is
+        _deposit(REVENUE + uint256(deposit) + 1);
+        _prepare(0);
+        thief %= 4;
+        uint128 total = 0;
+        for (uint256 i = 0; i < 4; ++i) {
+            total += books[2][0].cumulatives[i];
+            books[2][0].cumulatives[i] = 0;
+        }
+        books[2][0].cumulatives[thief] = total;
         _post();
-        _deposit(uint256(deposit) + 1);
         skip(PERIOD);
-        // The tree adds up to more than the total that the pool computes: its proofs are none.
-        (bool ok,) = address(pool).call(abi.encodeCall(pool.claim, (_claim(0, 0))));
+        pool.claimRange(_range(1, 0, 4));
+        pool.claimRange(_range(2, 0, 4));
+        (bool ok,) = address(pool).call(abi.encodeCall(pool.claim, (_claim(0, thief))));
         assertFalse(ok);
         assertGe(token.balanceOf(address(pool)), pool.reserved());
     }
