@@ -44,7 +44,10 @@ class Voucher(NamedTuple):
 
 
 class SignedClaim(NamedTuple):
-    """A call of claimTo with the holder's signature in it: good for exactly this recipient, until the deadline."""
+    """A call of claimTo with the holder's signature in it: good for this recipient only, once, until the deadline.
+
+    The signature does not name the leaves: who sends it may put others of the same id into the call.
+    """
 
     chain_id: int
     to: str

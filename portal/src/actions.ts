@@ -2,13 +2,13 @@
 import { type Abi, type Address, type Hex } from 'viem';
 import { estimateGas, getGasPrice, getTransactionReceipt, simulateContract } from 'viem/actions';
 import { decodeFunctionData, encodeFunctionData, getAddress, isAddress, keccak256, stringToBytes } from 'viem/utils';
-import { askPool, askRegistry, poolAbi, registryAbi } from './chain';
+import { askPool, askRegistry, checkRegistry, poolAbi, registryAbi } from './chain';
 import { BrokenData, type Pool, namedId } from './data';
 import { button, download, h, show } from './dom';
 import type { Row } from './earnings';
 import { explain, unreachable } from './errors';
 import { type Page, wrongChain } from './state';
-import { clean, exact, exactMoney, foreign, shortHex, stageName } from './text';
+import { clean, exact, exactMoney, exactTime, foreign, shortHex, stageName } from './text';
 import { type Connection, sendTransaction, signTypedData } from './wallet';
 
 export const BIND_KEY = 'bind';
@@ -106,6 +106,7 @@ async function transact(page: Page, title: string, lines: Line[], call: Call, do
   box.say('Trying it out first…');
   try {
     const client = page.reader();
+    if (call.to === pool.registry) await checkRegistry(client, pool);
     await simulate(page, call, connection.account);
     const data = encodeFunctionData({ abi: call.abi, functionName: call.functionName, args: call.args });
     const [gas, price] = await Promise.all([estimateGas(client, { account: connection.account, to: call.to, data }), getGasPrice(client)]);
@@ -216,7 +217,7 @@ export function signForOthers(page: Page, rows: Row[]): void {
   const connection = page.state.connection!;
   const payout = page.state.chain!.payout;
   ask('Let somebody else send it', [
-    h('p', {}, 'You sign, and pay no network fee. Whoever gets the file can send exactly this claim and nothing else.'),
+    h('p', {}, 'You sign, and pay no network fee. Your signature names the recipient and not the amounts: whoever sends it chooses which of this id’s leaves are paid, and all of it goes to the recipient.'),
     facts(amountLines(page, rows)),
     field('recipient', 'Recipient', { value: payout, required: '' }),
     field('days', 'Good for how many days', { type: 'number', min: '1', max: '365', value: '7', required: '' }),
@@ -342,6 +343,18 @@ export function bindForm(page: Page): void {
   ], 'Go on', async (box) => bindWith(page, readVoucher(page, await readFile(box.body, 'voucher'))));
 }
 
+function bindWarnings(pool: Pool, { name, registrar, recoverySeconds }: Voucher): string[] {
+  const namespace = name.split(':')[0]!;
+  const warnings: string[] = [];
+  if (pool.registrars.get(namespace)?.toLowerCase() !== registrar.toLowerCase()) {
+    warnings.push(`this registrar is not one that the pool’s rights name for ${clean(namespace, 16)}: — bind only if you know whose it is.`);
+  }
+  if (recoverySeconds > 0 && recoverySeconds < DAY) {
+    warnings.push(`the registrar can take this name from you after only ${exactTime(recoverySeconds)}, which is less than a day.`);
+  }
+  return warnings;
+}
+
 /** Shows the voucher, asks for the payout address, has it signed, and sends it. */
 export function bindWith(page: Page, voucher: Voucher): void {
   const pool = page.state.pool!;
@@ -351,14 +364,15 @@ export function bindWith(page: Page, voucher: Voucher): void {
     ['Name', foreign(voucher.name)],
     ['Vouched for by', address(voucher.registrar)],
     ['Good until', new Date(Number(voucher.deadline) * 1000).toLocaleString()],
-    ['Recovery', voucher.recoverySeconds ? `the registrar can move it after ${Math.ceil(voucher.recoverySeconds / DAY)} days’ notice` : 'never: lose the key and the name is lost'],
+    ['Recovery', voucher.recoverySeconds ? `the registrar can move it after a notice of ${exactTime(voucher.recoverySeconds)}` : 'never: lose the key and the name is lost'],
   ];
+  const warnings = bindWarnings(pool, voucher).map((text) => h('p', { class: 'bad-text' }, h('strong', {}, 'Careful: '), text));
   if (!connection || wrongChain(page.state) || connection.account.toLowerCase() !== voucher.holder.toLowerCase()) {
     const box = dialog('Bind a name');
-    show(box.body, facts([...lines, ['For the wallet', address(voucher.holder)]]), h('p', {}, 'Connect this wallet on the pool’s chain, then open the voucher again.'), h('div', { class: 'row end' }, button('Close', 'cancel', box.close)));
+    show(box.body, facts([...lines, ['For the wallet', address(voucher.holder)]]), ...warnings, h('p', {}, 'Connect this wallet on the pool’s chain, then open the voucher again.'), h('div', { class: 'row end' }, button('Close', 'cancel', box.close)));
     return;
   }
-  ask('Bind a name', [facts(lines), field('payout', 'Pay me at', { value: connection.account, required: '' })], 'Sign in the wallet', async (box) => {
+  ask('Bind a name', [facts(lines), ...warnings, field('payout', 'Pay me at', { value: connection.account, required: '' })], 'Sign in the wallet', async (box) => {
     const payout = readAddress(box.body, 'payout');
     const client = page.reader();
     const nonce = await askRegistry<bigint>(client, pool, 'nonces', connection.account);

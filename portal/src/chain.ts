@@ -3,8 +3,9 @@ import { type Abi, type Address, type Client, type Hex, createClient, custom, ht
 import { getBlock, getCode, getLogs, readContract } from 'viem/actions';
 import { decodeEventLog, encodeAbiParameters, encodeEventTopics, keccak256, pad } from 'viem/utils';
 import abis from './abi.json';
-import type { Pool, Update } from './data';
+import { type Pool, type Update, WrongRegistry } from './data';
 import { unreachable } from './errors';
+import { shortHex } from './text';
 import type { Provider } from './wallet';
 
 export const poolAbi = abis.SettlementPool as unknown as Abi;
@@ -42,8 +43,17 @@ async function ask<T>(client: Client, address: Address, abi: Abi, functionName: 
 export const askPool = <T>(client: Client, pool: Pool, name: string, ...args: unknown[]): Promise<T> =>
   ask<T>(client, pool.address, poolAbi, name, ...args);
 
-export const askRegistry = <T>(client: Client, pool: Pool, name: string, ...args: unknown[]): Promise<T> =>
-  ask<T>(client, pool.registry, registryAbi, name, ...args);
+/** The site's files name the registry; whom the pool pays is said by the one in its terms, which never change. */
+export async function checkRegistry(client: Client, pool: Pool): Promise<void> {
+  const { registry } = await askPool<{ registry: Address }>(client, pool, 'terms');
+  if (registry.toLowerCase() === pool.registry.toLowerCase()) return;
+  throw new WrongRegistry(`They name the registry ${shortHex(pool.registry)}, and the pool’s terms on chain name ${shortHex(registry)}. Do not sign or send anything here, and tell the operator.`);
+}
+
+export async function askRegistry<T>(client: Client, pool: Pool, name: string, ...args: unknown[]): Promise<T> {
+  await checkRegistry(client, pool);
+  return ask<T>(client, pool.registry, registryAbi, name, ...args);
+}
 
 export async function isContract(client: Client, address: Address): Promise<boolean> {
   const code = await getCode(client, { address });

@@ -39,6 +39,8 @@ export type Reason = { number: bigint; stage: number; weight: bigint; amount: bi
 export type Person = { name: string; ledgers: Map<bigint, Leaf[]>; reasons: Reason[] };
 
 export class BrokenData extends Error {}
+/** The files name another registry than the pool's terms do: its message is the whole sentence. */
+export class WrongRegistry extends BrokenData {}
 
 const FORMAT = 'ame-portal/2';
 // Only the last digits of an id name its entry; the leaf names it in full.

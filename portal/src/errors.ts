@@ -1,6 +1,7 @@
 /** What went wrong, in a sentence that says what to do. */
-import { BaseError, ContractFunctionRevertedError } from 'viem';
-import { BrokenData } from './data';
+import { BaseError, ContractFunctionExecutionError, ContractFunctionRevertedError, ContractFunctionZeroDataError } from 'viem';
+import { poolAbi } from './chain';
+import { BrokenData, WrongRegistry } from './data';
 import { clean, shortHex } from './text';
 import { errorCode } from './wallet';
 
@@ -35,6 +36,7 @@ export function explain(error: unknown): string {
   if (code === 4100) return 'The wallet has not allowed this page to use this account. Connect again.';
   if (code === 4900 || code === 4901) return 'The wallet is not connected to its chain.';
   if (code === -32002) return 'The wallet is still waiting for your answer to an earlier question. Open it.';
+  if (error instanceof WrongRegistry) return error.message;
   if (error instanceof BrokenData) return `The site’s files are damaged or of another version (${clean(error.message, 80)}). The operator must publish them again.`;
   if (error instanceof BaseError) {
     const reverted = error.walk((inner) => inner instanceof ContractFunctionRevertedError);
@@ -44,13 +46,17 @@ export function explain(error: unknown): string {
       if (sentence) return sentence(reverted.data?.args ?? []);
       return `The contract refuses: ${clean(name ?? reverted.reason ?? reverted.shortMessage, 120)}.`;
     }
+    if (error instanceof ContractFunctionExecutionError && error.walk((inner) => inner instanceof ContractFunctionZeroDataError)) {
+      return `There is no ${error.abi === poolAbi ? 'pool' : 'contract'} ${shortHex(error.contractAddress ?? '')} on this chain. Is this the right node?`;
+    }
     if (/insufficient funds|gas required exceeds/i.test(error.message)) return 'Your account has too little ETH for the network fee. Somebody else can send the claim for you: choose “Let somebody else send it”.';
     if (unreachable(error)) return 'The node does not answer. Check your connection; the page tries again by itself.';
   }
   const message = error instanceof Error ? error.message : ((error as { message?: unknown } | null)?.message ?? String(error));
   if (/user rejected|user denied/i.test(String(message))) return refused;
   if (/insufficient funds/i.test(String(message))) return 'Your account has too little ETH for the network fee.';
-  return `Something failed: ${clean(String(message), 160)}`;
+  const short = error instanceof BaseError ? error.shortMessage : String(message);
+  return `Something failed: ${clean(short.replace(/\s+/g, ' '), 160)}`;
 }
 
 export function unreachable(error: unknown): boolean {

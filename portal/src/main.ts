@@ -2,7 +2,7 @@
 import type { Hex } from 'viem';
 import { bindWith, fromLink, interrupt, readVoucher } from './actions';
 import { isContract, pageClient, readHistory, readNames, readProposal, readState, walletClient } from './chain';
-import { type Pool, accountId, loadPerson, loadPool, loadPools, namedId, toId } from './data';
+import { BrokenData, type Pool, accountId, loadPerson, loadPool, loadPools, namedId, toId } from './data';
 import { h, show } from './dom';
 import { earnings } from './earnings';
 import { explain, unreachable } from './errors';
@@ -109,7 +109,7 @@ async function refresh(): Promise<void> {
   } catch (error) {
     if (mine !== round) return;
     if (unreachable(error)) state.offline = explain(error);
-    else if (error instanceof Error && error.name === 'BrokenData') state.broken = explain(error);
+    else if (error instanceof BrokenData) state.broken = explain(error);
     else state.offline = explain(error);
   }
   render();

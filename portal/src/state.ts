@@ -46,5 +46,8 @@ export const wrongChain = (state: State): boolean =>
 export const isHolder = (state: State): boolean =>
   state.connection !== null && state.chain !== null && state.chain.holder.toLowerCase() === state.connection.account.toLowerCase();
 
+/** Whether files and chain were read the last time: nothing is offered on what may be out of date. */
+export const isReadable = (state: State): boolean => !state.offline && !state.broken;
+
 /** Whether money can be paid: a name without a wallet has no payout address yet. */
 export const isBound = (state: State): boolean => state.chain !== null && BigInt(state.chain.payout) !== 0n;

@@ -62,6 +62,13 @@ export function duration(seconds: number): string {
     .join(' ');
 }
 
+/** Every second of a time: 90061 is 1 day 1 hour 1 minute 1 second. */
+export function exactTime(seconds: number): string {
+  const parts: [number, string][] = [[86_400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']];
+  const said = parts.map(([unit, word], at) => [Math.floor((at ? seconds % parts[at - 1]![0] : seconds) / unit), word] as const);
+  return said.filter(([number]) => number > 0).map(([number, word]) => count(number, word)).join(' ') || '0 seconds';
+}
+
 export function day(time: string): string {
   return time.slice(0, 10);
 }

@@ -7,7 +7,7 @@ import { type Row, epochStatus } from './earnings';
 import { ACTIVE } from './chain';
 import { stageAmounts } from './proof';
 import { saveCsv } from './statement';
-import { type Page, type State, isBound, isHolder, wrongChain } from './state';
+import { type Page, type State, isBound, isHolder, isReadable, wrongChain } from './state';
 import { clean, count, day, duration, exactMoney, foreign, money, percent, shortHex, stageName } from './text';
 import { switchChain } from './wallet';
 
@@ -115,7 +115,7 @@ export function summary(page: Page): HTMLElement {
   const waiting = earnings.pending > 0n ? (earnings.secondsLeft > 0 ? `claimable in ${duration(earnings.secondsLeft)}, unless it is challenged` : 'in a moment') : '';
   const claimable = earnings.rows.filter((row) => row.claimable > 0n);
   const bound = isBound(state);
-  const can = claimable.length > 0 && state.connection && !wrongChain(state) && !state.offline && bound;
+  const can = claimable.length > 0 && state.connection && !wrongChain(state) && isReadable(state) && bound;
   const main = can
     ? button(claimable.length > 1 ? `Claim all: ${exactMoney(earnings.claimable, pool.token)}` : `Claim ${exactMoney(earnings.claimable, pool.token)}`, 'claim-all', () => void claimRows(page, claimable), { class: 'main' })
     : null;
@@ -145,7 +145,7 @@ export function stages(page: Page): HTMLElement | null {
   const { earnings, pool } = state;
   if (!pool || !earnings) return null;
   const bound = isBound(state);
-  const able = bound && state.connection && !wrongChain(state) && !state.offline;
+  const able = bound && state.connection && !wrongChain(state) && isReadable(state);
   const claimable = bound ? 'Claimable' : 'Waits for binding';
   const line = (row: Row) => h('tr', {},
     h('th', { scope: 'row' }, stageName(pool.stages[row.stage]!)),
@@ -167,7 +167,7 @@ export function more(page: Page): HTMLElement | null {
   const { earnings, pool } = state;
   if (!pool || !earnings) return null;
   const claimable = earnings.rows.filter((row) => row.claimable > 0n);
-  const ready = state.connection && !wrongChain(state) && !state.offline;
+  const ready = state.connection && !wrongChain(state) && isReadable(state);
   const holder = isHolder(state);
   const actions = [
     ready && holder && claimable.length ? button('Claim to another address', 'claim-to', () => claimTo(page, claimable)) : null,

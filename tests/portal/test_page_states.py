@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import resource
 import sys
@@ -495,6 +496,39 @@ def test_damaged_files_are_refused_in_words(
     page = open_page(serve(site))
 
     expect(page.locator(".notice.bad")).to_contain_text("These files cannot be used.")
+
+
+def test_registry_that_is_not_the_pools_is_refused(world: World, serve: Serve, open_page: Open) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    site = world.export()
+    (path,) = (site / "pools").glob("*/pool.json")
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "registry": world.net.deploy("ContributorRegistry").address}))
+    page = open_page(serve(site), TestWallet(world.net, [ALICE]))
+
+    page.get_by_role("button", name="Connect Pocket").click()
+
+    expect(page.locator(".notice.bad")).to_contain_text("the pool’s terms on chain name 0x")
+    expect(page.get_by_role("button", name="Claim all")).to_have_count(0)
+    expect(page.get_by_role("button", name="Bind a name")).to_have_count(0)
+
+
+def test_voucher_of_an_unknown_registrar_with_a_short_notice_is_warned_of(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    world.settle([person(ALICE)], 1000 * world.unit)
+    voucher = {**world.voucher("hf:alice", ALICE, recovery_seconds=3601), "registrar": OUTSIDER.address}
+    link = base64.urlsafe_b64encode(json.dumps(voucher).encode()).decode().rstrip("=")
+    page = open_page(serve(world.export()) + f"#voucher={link}", TestWallet(world.net, [ALICE]))
+
+    page.get_by_role("button", name="Connect Pocket").click()
+
+    box = page.locator("dialog")
+    expect(box).to_contain_text("this registrar is not one that the pool’s rights name for hf:")
+    expect(box).to_contain_text(
+        "take this name from you after only 1 hour 1 second, which is less than a day"
+    )
+    expect(page.get_by_role("button", name="Sign in the wallet")).to_be_enabled()
 
 
 def test_script_in_the_page_is_blocked_by_its_policy(world: World, serve: Serve, open_page: Open) -> None:
