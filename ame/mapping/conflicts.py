@@ -42,7 +42,7 @@ class _Duty(NamedTuple):
     parent: str | None
 
 
-# Asset -> what it owes, and to whom: for each key the nearest origins, nearest first.
+# Asset -> what it owes, and to whom: for each key itself, if it asks, and the nearest origins above it, nearest first.
 _Duties: TypeAlias = dict[str, dict[_Key, tuple[_Duty, ...]]]
 
 
@@ -139,7 +139,7 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
         if terms.asks:
             duties[name] = inherited.copy()
             for key in terms.asks:
-                duties[name][key] = (_Duty(name, 0, None), *inherited.get(key, ())[: _SOURCES_KEPT - 1])
+                duties[name][key] = (_Duty(name, 0, None), *inherited.get(key, ()))
                 if key[0] in ("noncommercial", "unknown-license") and key not in inherited:
                     broken.append((key, (name,)))
         else:
@@ -167,7 +167,7 @@ def _inherited(
     for parent in parents:
         if parent not in handed_down:
             handed_down[parent] = {
-                key: tuple([_Duty(origin, length + 1, parent) for origin, length, _ in above])
+                key: tuple([_Duty(origin, length + 1, parent) for origin, length, _ in above[:_SOURCES_KEPT]])
                 for key, above in duties[parent].items()
                 if key[0] != "unknown-license"  # asks nothing of others
             }

@@ -1,4 +1,5 @@
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -164,3 +165,23 @@ def test_conflicts_of_a_long_chain_take_little_room() -> None:
     chain += [asset(f"a{n}", f"parents: [a{n - 1}]") for n in range(1, 10_000)]
     findings = check_rights(rights_of("\n".join(chain)))
     assert sum(len(path) for finding in findings for path in finding.paths) < 10_000 * 140
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_source_that_is_named_is_reached_by_a_path(seed: int) -> None:
+    """Of any graph: long chains under one licence keep fewer sources than they have."""
+    random = Random(seed)
+    licenses = ["CC-BY-4.0", "Apache-2.0", "CC-BY-SA-4.0", "MIT"][: 1 + seed % 4]
+    lines = []
+    for number in range(40):
+        parents = {f"a{one}" for one in range(max(0, number - 3), number) if random.random() < 0.5}
+        made_from = f", parents: [{', '.join(sorted(parents))}]" if parents else ""
+        lines.append(asset(f"a{number}", f"license: {random.choice(licenses)}{made_from}"))
+    rights = rights_of("\n".join(lines))
+    conflicts = find_conflicts(rights)
+    assert conflicts
+    for one in conflicts:
+        assert str(one).startswith(one.kind)
+        for origin, path in zip(one.origins, one.paths, strict=True):
+            assert (path[0], path[-1]) == (origin, one.asset)
+            assert all(above in rights.lineage[below] for above, below in pairwise(path))
