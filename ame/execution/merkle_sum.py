@@ -1,4 +1,4 @@
-"""Merkle-sum trees (DESIGN: encodings): the twin of contracts/libraries/MerkleSum.sol.
+"""Merkle-sum trees (docs/protocol.md): the twin of contracts/libraries/MerkleSum.sol.
 
 A node is (hash, sum). The root of a set of leaves shows their total; no set of proofs can add up to more.
 """

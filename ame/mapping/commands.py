@@ -128,6 +128,13 @@ _NETWORK = click.option(
     "--network", default="ethereum:devnet:node", show_default=True, help="As Ape names it."
 )
 _REGISTRY = click.option("--registry", required=True, metavar="ADDRESS", help="The RightsRegistry.")
+_ACCEPT = click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="ASSET",
+    help="Take its registration by somebody else, with other holders than the file's. Repeatable.",
+)
 
 
 @rights.command("publish")
@@ -136,9 +143,18 @@ _REGISTRY = click.option("--registry", required=True, metavar="ADDRESS", help="T
 @_REGISTRY
 @click.option("--account", required=True, help="Ape account that registers; TEST::n on a devnet.")
 @click.option("--contest", is_flag=True, help="Register content that others have registered: contests it.")
+@_ACCEPT
 @click.option("--yes", is_flag=True, help="Do not ask before signing.")
-def publish_command(path: Path, network: str, registry: str, account: str, contest: bool, yes: bool) -> None:
-    """Register every asset of a rights file, with the split of now."""
+def publish_command(
+    path: Path,
+    network: str,
+    registry: str,
+    account: str,
+    contest: bool,
+    accepted: tuple[str, ...],
+    yes: bool,
+) -> None:
+    """Register every asset of a rights file, with the split of now; exit 1 where one of them is refused."""
     from ame.encoding import to_hex
     from ame.execution.chain import connect
     from ame.execution.commands import confirm
@@ -150,9 +166,17 @@ def publish_command(path: Path, network: str, registry: str, account: str, conte
         sender = chain.account(account)
         confirm(yes, chain, signer=sender.address, registry=registry, assets=len(rights_.assets))
         at = datetime.fromtimestamp(chain.now, UTC)
-        for done in publish(chain, registry, rights_, at, sender, contest):
-            click.echo(f"{done.state}: {done.asset} {to_hex(done.asset_id)}")
+        refused = []
+        for done in publish(chain, registry, rights_, at, sender, contest, accepted):
+            if done.problem:
+                refused.append(f"Error: {rights_.file}: asset {done.asset}: {done.problem}")
+            else:
+                click.echo(f"{done.state}: {done.asset} {to_hex(done.asset_id)}")
         click.echo(f"block {chain.block}")
+    for line in refused:
+        click.echo(line, err=True)
+    if refused:
+        sys.exit(1)
 
 
 @rights.command("read")
@@ -163,9 +187,16 @@ def publish_command(path: Path, network: str, registry: str, account: str, conte
 @click.option(
     "--from-block", type=click.IntRange(0), help="Where the registry's events start; default: found."
 )
+@_ACCEPT
 @click.option("-o", "--output", type=_PATH, help="Rights file to write; default: print it.")
 def read_command(
-    path: Path, network: str, registry: str, block: int | None, from_block: int | None, output: Path | None
+    path: Path,
+    network: str,
+    registry: str,
+    block: int | None,
+    from_block: int | None,
+    accepted: tuple[str, ...],
+    output: Path | None,
 ) -> None:
     """The rights file with its holders as the RightsRegistry says at a block: the same for everybody who asks."""
     from ame.execution.chain import connect
@@ -180,7 +211,7 @@ def read_command(
     with connect(network) as chain:
         as_of = AsOf(chain.id, registry, chain.block if block is None else block)
         standings = read_standings(chain, registry, rights_, as_of.block, from_block)
-    found = to_text(document_as_of(parse(text, path), rights_, standings, as_of))
+    found = to_text(document_as_of(parse(text, path), rights_, standings, as_of, accepted))
     parse_rights(found, output or "rights.yaml")  # nothing is written that could not be read
     if output is None:
         click.echo(found, nl=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,31 +19,55 @@ BLOCKS_PER_REQUEST = 2_000  # what public nodes allow for eth_getLogs
 
 
 class Published(NamedTuple):
-    """What one asset's publication did."""
+    """What one asset's publication did. `problem`: why it was refused."""
 
     asset: str
     asset_id: bytes
-    state: str  # registered, unchanged, or registered by others
+    state: str  # registered, unchanged, registered by others, or refused
+    problem: str = ""
 
 
 def publish(
-    chain: Chain, registry: str, rights: Rights, at: datetime, sender: Any, contest: bool = False
+    chain: Chain,
+    registry: str,
+    rights: Rights,
+    at: datetime,
+    sender: Any,
+    contest: bool = False,
+    accepted: Collection[str] = (),
 ) -> Iterator[Published]:
     """Register every asset of a rights file, parents first, in the sender's name.
 
-    What the sender has registered already must be the same. Content that somebody else has registered is
-    left to her,
-    unless `contest`: a second registration contests it. ChainError where it is contested already.
+    What the sender has registered already must be the same. Content that somebody else has registered is left to her
+    where the file's holders hold it, or where it is `accepted`; with `contest`, a second registration contests it.
+    What is neither, what is contested already, and what was made from such assets is refused, the others are not.
     """
+    registration.check_accepted(rights, accepted)
     contract = chain.at("RightsRegistry", registry)
+    history: dict[bytes, list[_Change]] | None = None
     ids: dict[str, bytes] = {}
     for name in rights.order:
         asset = rights.assets[name]
         content = registration.content_hash(asset)
         registrants = list(contract.registrantsOf(content))
         if sender.address not in registrants and registrants and not contest:
-            ids[name] = _counting(contract, asset, content)
-            yield Published(name, ids[name], "registered by others")
+            counting = bytes(contract.assetOf(content))
+            if history is None:
+                history = _history(
+                    chain.provider.web3.eth.contract(address=registry, abi=_abi()),
+                    _first_block(chain.provider.web3, registry, chain.block),
+                    chain.block,
+                )
+            problem = _problem(rights, asset, at, history.get(counting, []))
+            if problem and (not any(counting) or name not in accepted):
+                yield Published(name, counting, "refused", problem)
+                continue
+            ids[name] = counting
+            yield Published(name, counting, "registered by others")
+            continue
+        missing = [parent.asset for parent in asset.parents if parent.asset not in ids]
+        if missing:  # its registration names theirs, for good
+            yield Published(name, bytes(32), "refused", f"was made from {missing[0]}, which is refused")
             continue
         ids[name] = registration.asset_id(sender.address, content)
         registered = registration.to_registered(asset, rights, ids, at)
@@ -57,6 +81,18 @@ def publish(
             continue
         chain.send(contract.register, registered, asset.stage, asset.license or "", sender=sender)
         yield Published(name, ids[name], "registered")
+
+
+def _problem(rights: Rights, asset: Asset, at: datetime, changes: Sequence[_Change]) -> str:
+    """Why content that others have registered is not left to them; empty where it is."""
+    if not changes:
+        return "its content is contested; its money waits in escrow until that is settled"
+    if registration.is_filed(asset, rights, at, [change.asset.split for change in changes]):
+        return ""
+    return (
+        f"is registered by {changes[0].registrant} with other holders than the file's; "
+        f"register yours with --contest, or accept theirs with --accept {asset.id}"
+    )
 
 
 def read_published(chain: Chain, rights: Rights) -> RegistryFacts | None:
@@ -101,9 +137,8 @@ def read_standings(
     contract = web3.eth.contract(address=registry, abi=_abi())
     if first_block is None:
         first_block = _first_block(web3, registry, block)
-    latest: dict[bytes, tuple[RegisteredAsset, int]] = {}
-    for event, found in _events(contract, first_block, block):
-        latest[bytes(event["args"]["assetId"])] = (found, event["blockNumber"])
+    history = _history(contract, first_block, block)
+    at = _time(web3, block)
     standings = {}
     for name, asset in rights.assets.items():
         content = registration.content_hash(asset)
@@ -113,29 +148,27 @@ def read_standings(
         counting = bytes(contract.functions.assetOf(content).call(block_identifier=block))
         if not any(counting):
             since = max(
-                (number for record, number in latest.values() if record.content_hash == content),
+                (
+                    changes[-1].block
+                    for changes in history.values()
+                    if changes[0].asset.content_hash == content
+                ),
                 default=block,
             )
             standings[name] = Standing(None, escrow, _time(web3, since))
             continue
-        if counting not in latest:
+        if counting not in history:
             raise ChainError(f"{name}: no registration from block {first_block} on; start at an earlier one")
-        found, changed_at = latest[counting]
+        changes = history[counting]
+        found = changes[-1].asset
         stored = bytes(contract.functions.assetHash(counting).call(block_identifier=block))
         if registration.asset_hash(found) != stored:
             raise ChainError(f"{name}: the node's events do not give the split that the registry stores")
         _check_terms(rights, asset, found)
-        standings[name] = Standing(found.split, escrow, _time(web3, changed_at))
+        filed = registration.is_filed(asset, rights, at, [change.asset.split for change in changes])
+        stranger = None if filed else changes[0].registrant
+        standings[name] = Standing(found.split, escrow, _time(web3, changes[-1].block), stranger)
     return standings
-
-
-def _counting(contract: Any, asset: Asset, content: bytes) -> bytes:
-    counting = bytes(contract.assetOf(content))
-    if not any(counting):
-        raise ChainError(
-            f"{asset.id}: its content is contested; its money waits in escrow until that is settled"
-        )
-    return counting
 
 
 def _check_terms(rights: Rights, asset: Asset, found: RegisteredAsset) -> None:
@@ -159,15 +192,27 @@ def _first_block(web3: Any, address: str, last: int) -> int:
     return low
 
 
-def _events(contract: Any, first: int, last: int) -> Iterator[tuple[Any, RegisteredAsset]]:
-    """Registrations and changes of splits, in the order of the chain."""
+class _Change(NamedTuple):
+    """An asset as it was registered, or as a holder changed it by passing on a part."""
+
+    asset: RegisteredAsset
+    block: int
+    registrant: str
+
+
+def _history(contract: Any, first: int, last: int) -> dict[bytes, list[_Change]]:
+    """Registration and changes of every asset, in the order of the chain."""
     found = []
     for start in range(first, last + 1, BLOCKS_PER_REQUEST):
         end = min(start + BLOCKS_PER_REQUEST - 1, last)
         for kind in (contract.events.Registered, contract.events.SplitChanged):
             found += kind().get_logs(from_block=start, to_block=end)
+    history: dict[bytes, list[_Change]] = {}
     for event in sorted(found, key=lambda event: (event["blockNumber"], event["logIndex"])):
-        yield event, _to_record(event["args"]["asset"])
+        changes = history.setdefault(bytes(event["args"]["assetId"]), [])
+        registrant = changes[0].registrant if changes else event["args"].get("registrant", "unknown")
+        changes.append(_Change(_to_record(event["args"]["asset"]), event["blockNumber"], registrant))
+    return history
 
 
 def _to_record(asset: Any) -> RegisteredAsset:

@@ -5,7 +5,7 @@ answers make.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -38,12 +38,13 @@ class RegisteredAsset(NamedTuple):
 
 class Standing(NamedTuple):
     """What the chain says of a content at a block. `split` of the asset that counts; None while it is
-    contested.
+    contested. `stranger`: who registered it, where the file's holders never held it as the file says.
     """
 
     split: tuple[Part, ...] | None
     escrow_id: bytes
     since: datetime
+    stranger: str | None = None
 
 
 class RegistryFacts(NamedTuple):
@@ -88,28 +89,55 @@ def to_registered(
     asset: Asset, rights: Rights, parent_ids: Mapping[str, bytes], at: datetime
 ) -> RegisteredAsset:
     """What is registered of an asset, with its split at a time. InputError where nobody holds it then."""
-    parts: dict[bytes, int] = {}
-    for holding in holdings_at(asset, at):
-        holder = rights.contributors[holding.contributor].id
-        parts[holder] = parts.get(holder, 0) + holding.ppm
-    if not parts:
+    split = split_at(asset, rights, at)
+    if not split:
         raise rights.asset_error(asset.id, f"nobody holds it at {at.isoformat()}")
     return RegisteredAsset(
         content_hash(asset),
         *to_terms(asset),
         tuple(sorted({parent_ids[parent.asset] for parent in asset.parents})),
-        tuple(Part(*part) for part in sorted(parts.items())),
+        split,
     )
 
 
+def split_at(asset: Asset, rights: Rights, at: datetime) -> tuple[Part, ...]:
+    """Who holds an asset at a time as the file says, by id; empty where nobody does."""
+    parts: dict[bytes, int] = {}
+    for holding in holdings_at(asset, at):
+        holder = rights.contributors[holding.contributor].id
+        parts[holder] = parts.get(holder, 0) + holding.ppm
+    return tuple(Part(*part) for part in sorted(parts.items()))
+
+
+def is_filed(asset: Asset, rights: Rights, at: datetime, splits: Iterable[tuple[Part, ...]]) -> bool:
+    """Whether the holders that the file says at a time ever held an asset so: what they passed on since is their will.
+
+    splits: what was registered, and each change. Anybody can register content first, with a split of his own.
+    """
+    first = min(holding.start for holding in asset.holdings)
+    return split_at(asset, rights, max(at, first)) in splits
+
+
+def check_accepted(rights: Rights, accepted: Iterable[str]) -> None:
+    """InputError where an asset is accepted that the file does not name."""
+    for name in accepted:
+        if name not in rights.assets:
+            raise InputError(f"--accept: expected an asset of {rights.file}, got {name!r}")
+
+
 def document_as_of(
-    document: Mapping[str, Any], rights: Rights, standings: Mapping[str, Standing], as_of: AsOf
+    document: Mapping[str, Any],
+    rights: Rights,
+    standings: Mapping[str, Standing],
+    as_of: AsOf,
+    accepted: Collection[str] = (),
 ) -> dict[str, Any]:
     """The rights file `document` with the holders that the chain says: asset id in the file -> its standing.
 
     A contested asset is held by its escrow id. Holders whose names no file knows appear under their ids.
-    InputError where an asset has no standing.
+    InputError where an asset has no standing, or that of a stranger and is not `accepted`.
     """
+    check_accepted(rights, accepted)
     name_by_id: dict[bytes, str] = {}
     for contributor in rights.contributors.values():
         name_by_id.setdefault(contributor.id, contributor.name)
@@ -128,6 +156,12 @@ def document_as_of(
                 f"{rights.file}: expected the asset {asset['id']!r} in the registry at block {as_of.block}"
             )
         standing = standings[asset["id"]]
+        if standing.stranger is not None and asset["id"] not in accepted:
+            raise rights.asset_error(
+                asset["id"],
+                f"is registered by {standing.stranger} with other holders than the file's; "
+                f"name its holders as they are, contest it, or accept them with --accept {asset['id']}",
+            )
         split = standing.split or (Part(standing.escrow_id, WHOLE_PPM),)
         since = standing.since.isoformat().replace("+00:00", "Z")
         holders = [

@@ -56,11 +56,12 @@ def published(chain: Chain, registry: Any, text: str, **options: Any) -> Rights:
     return rights
 
 
-def as_of(chain: Chain, registry: Any, text: str, block: int) -> str:
+def as_of(chain: Chain, registry: Any, text: str, block: int, accepted: tuple[str, ...] = ()) -> str:
     rights = parse_rights(text)
     standings = read_standings(chain, registry.address, rights, block)
     document = strict_yaml.parse(text, "rights.yaml")
-    return to_text(document_as_of(document, rights, standings, AsOf(chain.id, registry.address, block)))
+    found = document_as_of(document, rights, standings, AsOf(chain.id, registry.address, block), accepted)
+    return to_text(found)
 
 
 def paid(chain: Chain, text: str) -> dict[bytes, int]:
@@ -151,8 +152,71 @@ def test_a_settled_contest_pays_the_asset_that_counts(chain: Chain, registry: An
     )
     signatures = [sign(chain.account(name), message) for name in (OPERATOR, RIVAL)]
     chain.send(registry.settle, content, counting, YEAR_3000, signatures, sender=chain.account(BOB))
-    found = paid(chain, as_of(chain, registry, text, chain.block))
+    with pytest.raises(InputError, match=f"registered by {chain.account(RIVAL).address} with other holders"):
+        as_of(chain, registry, text, chain.block)
+    found = paid(chain, as_of(chain, registry, text, chain.block, ("data",)))
     assert found[account_id(chain.account(RIVAL).address)] == 200
+
+
+def grabbed(chain: Chain, registry: Any, text: str) -> bytes:
+    """A stranger registers what has no content first, all of it his: its hash is that of its name."""
+    rights, rival = parse_rights(text), chain.account(RIVAL)
+    his = registration.to_registered(rights.assets["undeclared"], rights, {}, now(chain))
+    his = his._replace(split=(registration.Part(account_id(rival.address), 10**6),))
+    chain.send(registry.register, his, "training_data", "CC0-1.0", sender=rival)
+    return registration.asset_id(rival.address, his.content_hash)
+
+
+def test_a_strangers_registration_is_refused_and_the_rest_published(
+    chain: Chain, registry: Any, text: str
+) -> None:
+    grabbed(chain, registry, text)
+    at, operator = now(chain), chain.account(OPERATOR)
+    done = {one.asset: one for one in publish(chain, registry.address, parse_rights(text), at, operator)}
+    assert {name: one.state for name, one in done.items()} == {
+        "data": "registered",
+        "undeclared": "refused",
+        "model": "refused",
+    }
+    assert f"registered by {chain.account(RIVAL).address} with other holders" in done["undeclared"].problem
+    assert "--contest" in done["undeclared"].problem
+    assert "--accept undeclared" in done["undeclared"].problem
+    assert "made from undeclared" in done["model"].problem
+
+
+def test_a_strangers_registration_can_be_accepted(chain: Chain, registry: Any, text: str) -> None:
+    his = grabbed(chain, registry, text)
+    at, operator = now(chain), chain.account(OPERATOR)
+    accepted = publish(chain, registry.address, parse_rights(text), at, operator, accepted=("undeclared",))
+    assert ("undeclared", his, "registered by others") in [done[:3] for done in accepted]
+    with pytest.raises(InputError, match="accept them with --accept undeclared"):
+        as_of(chain, registry, text, chain.block)
+    assert chain.account(RIVAL).address in as_of(chain, registry, text, chain.block, ("undeclared",))
+
+
+def test_a_strangers_registration_can_be_contested(chain: Chain, registry: Any, text: str) -> None:
+    grabbed(chain, registry, text)
+    published(chain, registry, text, contest=True)
+    assert chain.account(RIVAL).address not in as_of(chain, registry, text, chain.block)
+    others = chain.account(BOB)
+    again = publish(chain, registry.address, parse_rights(text), now(chain), others)
+    assert [done.problem for done in again if done.asset == "undeclared"] == [
+        "its content is contested; its money waits in escrow until that is settled"
+    ]
+
+
+def test_what_others_registered_as_the_file_says_is_left_to_them(
+    chain: Chain, registry: Any, text: str
+) -> None:
+    rights = published(chain, registry, text)
+    again = publish(chain, registry.address, rights, now(chain), chain.account(BOB))
+    assert {done.state for done in again} == {"registered by others"}
+
+
+def test_only_an_asset_of_the_file_can_be_accepted(chain: Chain, registry: Any, text: str) -> None:
+    published(chain, registry, text)
+    with pytest.raises(InputError, match=r"--accept: expected an asset of rights\.yaml, got 'date'"):
+        as_of(chain, registry, text, chain.block, ("date",))
 
 
 def test_an_asset_that_is_not_registered_is_refused(chain: Chain, registry: Any, text: str) -> None:

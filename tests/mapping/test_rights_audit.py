@@ -68,11 +68,11 @@ class Story:
         list(publish(self.chain, self.registry.address, parse_rights(text), now, self.operator))
         return self.read(text, self.chain.block)
 
-    def read(self, text: str, block: int) -> str:
+    def read(self, text: str, block: int, accepted: tuple[str, ...] = ()) -> str:
         rights = parse_rights(text)
         standings = read_standings(self.chain, self.registry.address, rights, block)
         as_of = AsOf(self.chain.id, self.registry.address, block)
-        return to_text(document_as_of(parse(text, "rights.yaml"), rights, standings, as_of))
+        return to_text(document_as_of(parse(text, "rights.yaml"), rights, standings, as_of, accepted))
 
     def audited(self, rights: str) -> Check:
         """Propose a settlement of these rights; what the audit says of them."""
@@ -112,6 +112,22 @@ def test_a_block_before_the_last_sale_is_refused(story: Story) -> None:
     found = story.audited(rights)
     assert (found.verdict, found.where) == (Verdict.FALSE, "rights.yaml: as_of.block")
     assert late.isoformat() in found.expected
+
+
+def test_an_accepted_registration_of_a_stranger_holds(story: Story) -> None:
+    """The operator took it knowingly; the holders that were paid are those of the block."""
+    text = story.epoch.rights.decode()
+    rights, rival = parse_rights(text), story.chain.account(RIVAL)
+    name = rights.order[0]
+    asset = rights.assets[name]
+    his = registration.to_registered(asset, rights, {}, story.epoch.at)
+    his = his._replace(split=(registration.Part(account_id(rival.address), 10**6),))
+    story.chain.send(story.registry.register, his, asset.stage, asset.license or "", sender=rival)
+    now = datetime.fromtimestamp(story.chain.now, UTC)
+    list(publish(story.chain, story.registry.address, rights, now, story.operator, accepted=(name,)))
+    found = story.audited(story.read(text, story.chain.block, (name,)))
+    assert found.verdict is Verdict.TRUE
+    assert "are those of block" in found.found
 
 
 def test_what_changed_after_the_block_does_not_matter(story: Story) -> None:
