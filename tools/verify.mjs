@@ -5,7 +5,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { concat, createPublicClient, http, keccak256, numberToHex, parseAbi, toHex } from "viem";
+const viem = await import("viem").catch(() => { console.error("viem is not installed: run `make setup` first"); process.exit(2); });
+const { concat, createPublicClient, http, keccak256, numberToHex, parseAbi, toHex } = viem;
 
 const ABI = parseAbi([
   "struct Ledger { bytes32 root; uint128 total; uint8 depth; }", "struct Update { Ledger before; Ledger afterwards; bytes32 weightRoot; uint128 weightTotal; }",
@@ -19,8 +20,7 @@ const ABI = parseAbi([
   "function commitments(uint8) view returns (bytes32 active, bytes32 previous)",
 ]);
 const PENDING = 1, ACTIVE = 2, CANCELLED = 3;
-const BLOCKS = 2000n, TRIES = 64;
-const ZERO = "0x" + "00".repeat(32);
+const BLOCKS = 2000n, TRIES = 64, ZERO = "0x" + "00".repeat(32);
 
 class False extends Error {} class Unknown extends Error {}
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
@@ -115,7 +115,8 @@ const ratio = (text) => { const [, n, d] = /^(-?\d+)(?:\/(\d+))?$/.exec(text) ??
 async function facts(url, pool) {
   try {
     const client = createPublicClient({ transport: http(url, { retryCount: 2 }) });
-    const [chainId, block] = [await client.getChainId(), await client.getBlockNumber({ cacheTime: 0 })];
+    const chainId = await client.getChainId().catch(() => { throw new Unknown(`no node answers at ${url}`); }), block = await client.getBlockNumber({ cacheTime: 0 });
+    if (!await client.getCode({ address: pool, blockNumber: block })) throw new Unknown(`no contract at ${pool} on this chain`);
     const events = [];
     for (let from = 0n; from <= block; from += BLOCKS) {
       const to = from + BLOCKS - 1n < block ? from + BLOCKS - 1n : block;
@@ -132,7 +133,7 @@ async function facts(url, pool) {
       pending: await view("pendingRevenue"), unclaimed: await view("unclaimed"),
       order: events.map((event) => Number(event.blockNumber) * 1e6 + event.logIndex) };
   } catch (error) {
-    throw new Unknown(`${url}: ${error.shortMessage ?? error.message}`);
+    throw error instanceof Unknown ? error : new Unknown(`${url}: ${error.shortMessage ?? error.message}`);
   }
 }
 const CHECKS = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,35 @@ def test_both_cannot_tell_when_a_part_is_missing(honest: History, tmp_path: Path
 def test_it_stays_short_and_alone() -> None:
     lines = (ROOT / "tools/verify.mjs").read_text().splitlines()
     assert len(lines) < 300
-    assert {line.split('"')[-2] for line in lines if line.startswith("import ")} == {
-        "node:crypto", "node:fs", "node:path", "viem",
-    }  # fmt: skip
+    modules = re.findall(
+        r"""(?:^import .*? from |\bimport\(|\brequire\()["']([^"']+)""", "\n".join(lines), re.MULTILINE
+    )
+    assert set(modules) == {"node:crypto", "node:fs", "node:path", "viem"}
+
+
+def verify(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(NODE), script, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_without_viem_it_says_how_to_get_it(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tools/verify.mjs", tmp_path)
+    done = verify(tmp_path / "verify.mjs", "bundle", "http://127.0.0.1:9")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "viem is not installed: run `make setup` first\n"
+
+
+def test_a_chain_without_the_pool_and_a_node_that_is_away_are_told(honest: History) -> None:
+    bundle, facts = str(honest.folders[-1]), honest.facts
+    with served(FakeNode(replace(facts, code=b""))) as url:
+        absent = verify(ROOT / "tools/verify.mjs", bundle, url)
+    away = verify(ROOT / "tools/verify.mjs", bundle, url)  # the same address, closed now
+    for done, detail in (
+        (absent, f"no contract at {facts.pool} on this chain"),
+        (away, f"no node answers at {url}"),
+    ):
+        assert done.returncode == 2, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1]) == {
+            "check": "chain", "verdict": "unknown", "detail": detail,
+        }  # fmt: skip
