@@ -111,7 +111,7 @@ def _vouch(
 def _bind(
     chain: Chain, signer: Any, path: Path, payout: str, valid_days: int, yes: bool, as_json: bool
 ) -> None:
-    from ame.encoding import check_address, keccak, named_id, to_hex
+    from ame.encoding import check_address, to_hex
     from ame.errors import FileError
     from ame.execution.chain import sign
     from ame.execution.signed_files import read_voucher
@@ -123,7 +123,7 @@ def _bind(
         raise FileError(f"expected a voucher for {signer.address}, got one for {voucher.holder}", file=path)
     check_address(payout, "--payout")
     registry = chain.at("ContributorRegistry", voucher.registry)
-    contributor_id = named_id(voucher.registrar, voucher.name)
+    contributor_id = voucher.contributor_id
     deadline = chain.now + valid_days * _DAY
     message = _bind_message(
         chain, voucher, contributor_id, payout, int(registry.nonces(signer.address)), deadline
@@ -143,7 +143,7 @@ def _bind(
     receipt = chain.send(
         registry.bind,
         voucher.registrar,
-        keccak(voucher.name.encode()),
+        voucher.external_id_hash,
         voucher.holder,
         payout,
         voucher.recovery_seconds,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ame import bounded_json
-from ame.encoding import check_address, to_bytes, to_hex
+from ame.encoding import account_id, check_address, keccak, to_bytes, to_hex
 from ame.errors import FileError, InputError
 from ame.records import Claim, check_integer
 
@@ -17,7 +17,10 @@ MAX_FILE_BYTES = 1_000_000
 
 
 class Voucher(NamedTuple):
-    """A registrar says: this name belongs to this holder."""
+    """A registrar says: this name belongs to this holder.
+
+    `content_hash`: of a RightsRegistry that vouches for an escrow id, whose name is sha256:CONTENT_HASH.
+    """
 
     chain_id: int
     registry: str
@@ -27,10 +30,22 @@ class Voucher(NamedTuple):
     recovery_seconds: int
     deadline: int
     signature: bytes
+    content_hash: bytes | None = None
+
+    @property
+    def external_id_hash(self) -> bytes:
+        """What the registries know the name by."""
+        return keccak(self.name.encode()) if self.content_hash is None else self.content_hash
+
+    @property
+    def contributor_id(self) -> bytes:
+        """The id that is bound."""
+        return keccak(account_id(self.registrar) + self.external_id_hash)
 
     def to_json(self) -> dict[str, str]:
         """The file's content; numbers are decimal strings."""
-        return {
+        raw = {} if self.content_hash is None else {"external_id_hash": to_hex(self.content_hash)}
+        return raw | {
             "format": VOUCHER_FORMAT,
             "chain_id": str(self.chain_id),
             "registry": self.registry,
@@ -105,6 +120,11 @@ def read_voucher(path: Path) -> Voucher:
     """Read a registrar's voucher. Raises FileError for anything else."""
     document = _read(path, VOUCHER_FORMAT)
     try:
+        content = None
+        if "external_id_hash" in document:
+            content = to_bytes(document["external_id_hash"], 32, "external_id_hash")
+            if document["name"] != f"sha256:{content.hex()}":  # shown to the holder in its place
+                raise InputError(f"name: expected sha256:{content.hex()}, got {document['name']!r}")
         return Voucher(
             _number(document, "chain_id"),
             check_address(document["registry"], "registry"),
@@ -114,6 +134,7 @@ def read_voucher(path: Path) -> Voucher:
             _number(document, "recovery_seconds", 2**32 - 1),
             _number(document, "deadline", 2**256 - 1),
             hex_bytes(_text(document, "signature"), "signature"),
+            content,
         )
     except (InputError, KeyError) as error:
         raise FileError(f"not a voucher: {error}", file=path) from error

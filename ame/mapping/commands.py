@@ -220,6 +220,33 @@ def read_command(
         click.echo(f"{output}: {len(standings)} assets as of block {as_of.block}", err=True)
 
 
+@rights.command("release")
+@click.argument("content")
+@_NETWORK
+@_REGISTRY
+@click.option("--valid-days", default=30, type=click.IntRange(1, 365), show_default=True)
+def release_command(content: str, network: str, registry: str, valid_days: int) -> None:
+    """Print the registry's voucher for the escrow id of a settled contest; the winner passes it to `ame bind`.
+
+    CONTENT is the content hash, or the id of an asset that has none.
+    """
+    from ame.encoding import check_address
+    from ame.execution.chain import connect
+    from ame.mapping.publishing import release
+    from ame.mapping.registration import hash_of_name
+
+    digits = content.removeprefix("0x")
+    is_hash = len(digits) == 64 and all(digit in "0123456789abcdef" for digit in digits)
+    with connect(network) as chain:
+        voucher = release(
+            chain,
+            check_address(registry, "--registry"),
+            bytes.fromhex(digits) if is_hash else hash_of_name(content),
+            chain.now + valid_days * 86_400,
+        )
+    _print_json(voucher.to_json())
+
+
 @rights.command("prov")
 @click.argument("folder", metavar="BUNDLE", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="File to write; default: print it.")

@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from eth_abi.abi import encode
+
 from ame.encoding import ZERO_ADDRESS, to_hex
 from ame.errors import AmeError, ChainError
+from ame.execution.signed_files import Voucher
 from ame.mapping import registration
 from ame.mapping.registration import Part, RegisteredAsset, RegistryFacts, Standing
 from ame.mapping.rights import Asset, Rights
@@ -15,6 +18,7 @@ from ame.mapping.rights import Asset, Rights
 if TYPE_CHECKING:
     from ame.execution.chain import Chain
 
+_ERC1271 = bytes.fromhex("1626ba7e")
 BLOCKS_PER_REQUEST = 2_000  # what public nodes allow for eth_getLogs
 
 
@@ -93,6 +97,24 @@ def _problem(rights: Rights, asset: Asset, at: datetime, changes: Sequence[_Chan
         f"is registered by {changes[0].registrant} with other holders than the file's; "
         f"register yours with --contest, or accept theirs with --accept {asset.id}"
     )
+
+
+def release(chain: Chain, registry: str, content: bytes, deadline: int) -> Voucher:
+    """The RightsRegistry's voucher for the escrow id of a content whose contest was settled.
+
+    ChainError where it vouches for none of the registrants. It needs no signature: the contract answers for itself.
+    """
+    contract = chain.at("RightsRegistry", registry)
+    contributors = chain.at("ContributorRegistry", str(contract.CONTRIBUTORS()))
+    signature = encode(["bytes32", "uint256"], [content, deadline])
+    for holder in contract.registrantsOf(content):
+        digest = contributors.vouchDigest(content, holder, 0, deadline)
+        if bytes(contract.isValidSignature(digest, signature)) == _ERC1271:
+            name = f"sha256:{content.hex()}"
+            return Voucher(
+                chain.id, contributors.address, name, registry, holder, 0, deadline, signature, content
+            )
+    raise ChainError(f"no contest of the content {to_hex(content)} was settled: its escrow id is nobody's")
 
 
 def read_published(chain: Chain, rights: Rights) -> RegistryFacts | None:

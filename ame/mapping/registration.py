@@ -77,7 +77,12 @@ def content_hash(asset: Asset) -> bytes:
     """
     if asset.sha256 is not None:
         return bytes.fromhex(asset.sha256)
-    return hashlib.sha256(f"ame-asset:{asset.id}".encode()).digest()
+    return hash_of_name(asset.id)
+
+
+def hash_of_name(name: str) -> bytes:
+    """What an asset without content is registered under."""
+    return hashlib.sha256(f"ame-asset:{name}".encode()).digest()
 
 
 def to_terms(asset: Asset) -> tuple[bytes, bytes]:

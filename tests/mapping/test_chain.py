@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ame.encoding import account_id, typed_data
 from ame.errors import ChainError, InputError
+from ame.execution.bind_commands import _bind
 from ame.execution.chain import Chain, sign
+from ame.execution.signed_files import read_voucher
 from ame.mapping import registration, strict_yaml
 from ame.mapping.allocate import allocate
 from ame.mapping.importing import to_text
-from ame.mapping.publishing import publish, read_standings
+from ame.mapping.publishing import publish, read_standings, release
 from ame.mapping.registration import document_as_of
 from ame.mapping.rights import AsOf, Rights, parse_rights
 from tests.mapping import HEAD, asset, shares_of, text_of
@@ -136,8 +140,8 @@ def test_a_contested_asset_is_paid_into_its_escrow_id(chain: Chain, registry: An
     assert sum(found.values()) == 1100
 
 
-def test_a_settled_contest_pays_the_asset_that_counts(chain: Chain, registry: Any, text: str) -> None:
-    published(chain, registry, text)
+def settle_contest(chain: Chain, registry: Any, text: str) -> bytes:
+    """The rival contests the data, and all agree on hers; the content hash."""
     counting = contest(chain, registry, text)
     content = bytes.fromhex("a1" * 32)
     message = typed_data(
@@ -152,6 +156,27 @@ def test_a_settled_contest_pays_the_asset_that_counts(chain: Chain, registry: An
     )
     signatures = [sign(chain.account(name), message) for name in (OPERATOR, RIVAL)]
     chain.send(registry.settle, content, counting, YEAR_3000, signatures, sender=chain.account(BOB))
+    return content
+
+
+def test_the_winner_of_a_contest_binds_its_escrow_id(
+    chain: Chain, contributors: Any, registry: Any, text: str, tmp_path: Path
+) -> None:
+    published(chain, registry, text)
+    content, rival = bytes.fromhex("a1" * 32), chain.account(RIVAL)
+    with pytest.raises(ChainError, match="no contest of the content"):
+        release(chain, registry.address, content, YEAR_3000)
+    assert settle_contest(chain, registry, text) == content
+    file = tmp_path / "voucher.json"
+    file.write_text(json.dumps(release(chain, registry.address, content, YEAR_3000).to_json()))
+    assert read_voucher(file).contributor_id == bytes(registry.escrowIdOf(content))
+    _bind(chain, rival, file, rival.address, 1, True, False)
+    assert contributors.payoutOf(registry.escrowIdOf(content)) == rival.address
+
+
+def test_a_settled_contest_pays_the_asset_that_counts(chain: Chain, registry: Any, text: str) -> None:
+    published(chain, registry, text)
+    settle_contest(chain, registry, text)
     with pytest.raises(InputError, match=f"registered by {chain.account(RIVAL).address} with other holders"):
         as_of(chain, registry, text, chain.block)
     found = paid(chain, as_of(chain, registry, text, chain.block, ("data",)))
