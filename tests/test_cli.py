@@ -169,6 +169,17 @@ def test_attribute_writes_what_it_measured(shop: Path) -> None:
     assert {path.name for path in (shop / "measured").iterdir()} == {"coalitions.json", "shares.json"}
 
 
+def test_a_path_is_answered_with_its_module_name(shop: Path) -> None:
+    said = refused(shop, "attribute", "mine/pipeline.py", "-o", "measured")
+    assert said == "expected a module name such as mine.pipeline, got 'mine/pipeline.py'"
+
+
+def test_a_page_of_nothing_is_told_of_folder(tmp_path: Path) -> None:
+    done = ame(tmp_path, "portal", "--port", "0")
+    assert done.returncode == 2
+    assert "--folder" in done.stderr.splitlines()[-1]
+
+
 def test_rights_check_accepts_good_rights(shop: Path) -> None:
     done = ame(shop, "rights", "check", "rights.yaml")
     assert (done.returncode, done.stderr) == (0, "")

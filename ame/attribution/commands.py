@@ -154,6 +154,9 @@ def _load(module: str, only: tuple[str, ...]) -> Mapping[str, Pipeline]:
     try:
         pipelines: Mapping[str, Pipeline] = import_module(module).PIPELINES
     except (ImportError, AttributeError) as error:
+        if "/" in module or module.endswith(".py"):
+            name = ".".join(Path(module).with_suffix("").parts)
+            raise InputError(f"expected a module name such as {name}, got {module!r}") from None
         raise InputError(f"expected a module with PIPELINES, got {module!r}: {error}") from None
     finally:
         sys.path.pop(0)

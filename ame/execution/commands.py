@@ -70,6 +70,8 @@ def deploy(network: str, account: str, yes: bool) -> None:
         missing = [n for n in REGISTRIES if not chain.code(deployments.addresses.get(n, "0x" + "00" * 20))]
         if missing:
             confirm(yes, chain, signer=sender.address, deploys=", ".join(missing))
+        else:
+            click.echo("already deployed:", err=True)
         for name in REGISTRIES:
             if name in missing:
                 registry = [deployments.addresses[REGISTRIES[0]]] if name == "RightsRegistry" else []
@@ -146,7 +148,8 @@ def create(
         address = str(factory.poolAddress(terms, keccak(name.encode())))
         if chain.code(address):
             raise InputError(f"a pool {name!r} of these terms exists already: {address}")
-        confirm(yes, chain, signer=sender.address, **terms._asdict())
+        shown = {**terms._asdict(), "token": "ETH" if token == ZERO_ADDRESS else token}
+        confirm(yes, chain, signer=sender.address, **shown)
         contract = create_pool(chain, factory, terms, sender, keccak(name.encode()))
         deployments.remember(f"pool/{name}", contract.address)
         click.echo(contract.address)
@@ -314,7 +317,8 @@ def status(network: str, pool_name: str, as_json: bool) -> None:
         f"settlement {now.number}: {STATUSES[now.current]}{since}" if now.number else "no settlement yet"
     )
     for name, amount in books.items():
-        click.echo(f"{name:<16} {token.text(amount)}")
+        words = "pending revenue" if name == "pendingRevenue" else name
+        click.echo(f"{words:<16} {token.text(amount)}")
 
 
 @click.command()

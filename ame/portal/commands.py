@@ -101,7 +101,9 @@ def _export(folder: Path, bundles: tuple[Path, ...], site: dict[str, Any]) -> in
     from ame.portal.export import Published, Site, site_files, write
 
     if not bundles or not site["rpc"]:
-        raise click.UsageError("give --bundle (once for each settlement) and --rpc")
+        raise click.UsageError(
+            "give --bundle (once for each settlement) and --rpc, or serve a page with --folder"
+        )
     published = [Published(read_bundle(bundle), evidence_of(bundle)) for bundle in bundles]
     return write(folder, site_files(published, Site(**site)))
 
