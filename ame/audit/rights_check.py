@@ -45,7 +45,7 @@ def rights(case: Case) -> str:
     """Where the rights name a block, every asset's holders are those of the RightsRegistry at that block."""
     file: Rights = decoded(lambda: case.contents.rights)
     if file.as_of is None:
-        return "the rights name no registry: holders are as the operator publishes them"
+        return "not applicable, the rights name no registry: holders are as the operator publishes them"
     found, as_of = case.facts.rights, file.as_of
     same(case.facts.chain_id, as_of.chain_id, "rights.yaml: as_of.chain_id")
     if found is None or found.as_of != as_of:

@@ -47,8 +47,9 @@ def hash_command(paths: tuple[Path, ...], as_json: bool) -> None:
 )
 @click.option("--since", help="From when the owners hold their assets, with zone; default now.")
 @click.option("-o", "--output", type=_PATH, help="Rights file to write (.yaml or .json); default: print it.")
+@click.option("--force", is_flag=True, help="Overwrite the output.")
 def import_command(
-    cards: tuple[str, ...], registrars: tuple[str, ...], since: str | None, output: Path | None
+    cards: tuple[str, ...], registrars: tuple[str, ...], since: str | None, output: Path | None, force: bool
 ) -> None:
     """Read model and data-set cards into a rights file; report what they leave out.
 
@@ -58,10 +59,16 @@ def import_command(
     from ame.mapping.importing import import_cards, to_text
     from ame.mapping.rights import parse_rights, to_time
 
+    if output is not None and output.exists() and not force:
+        raise InputError(f"{output}: exists; --force overwrites it")
     found = []
     for card in cards:
         asset_id, equals, path = card.rpartition("=")
-        found += read_cards(Path(path), asset_id if equals else None)
+        read = read_cards(Path(path), asset_id if equals else None)
+        found += read
+        if not equals and Path(path).suffix == ".md":
+            held = ", ".join(read[0].holders) or "nobody"
+            click.echo(f"id taken from the path: {read[0].id}, held by {held}; else give ID={path}", err=True)
     try:
         start = to_time(since) if since else datetime.now(UTC).replace(microsecond=0)
     except ValueError as error:
@@ -76,7 +83,10 @@ def import_command(
         click.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
-        click.echo(f"{output}: {len(result.document['assets'])} assets, {len(result.gaps)} gaps", err=True)
+        gaps = f"{len(result.gaps)} gap{'' if len(result.gaps) == 1 else 's'}"
+        click.echo(f"{output}: {len(result.document['assets'])} assets, {gaps}", err=True)
+    if not since:
+        click.echo(f"held from {start.isoformat()}; --since for earlier", err=True)
 
 
 @rights.command("check")

@@ -107,3 +107,20 @@ def test_hostile_titles_are_escaped_in_the_picture(tmp_path: Path) -> None:
     picture = tmp_path / "rights.svg"
     run("show", str(path), "--svg", str(picture))
     assert "<script" not in picture.read_text()
+
+
+def test_import_says_whose_it_took_the_card_to_be_and_overwrites_nothing(tmp_path: Path) -> None:
+    card = tmp_path / "cards" / "m" / "README.md"
+    card.parent.mkdir(parents=True)
+    card.write_text("---\nlicense: mit\n---\n")
+    output = tmp_path / "rights.yaml"
+    arguments = ["import", str(card), "--registrar", REGISTRAR, "-o", str(output)]
+    said = CliRunner(mix_stderr=False).invoke(rights, arguments).stderr
+    assert "id taken from the path: cards/m, held by hf:cards" in said
+    assert "--since for earlier" in said
+    output.write_text("mine")
+    again = CliRunner(mix_stderr=False).invoke(rights, arguments)
+    assert "exists; --force" in str(again.exception)
+    assert output.read_text() == "mine"
+    assert CliRunner().invoke(rights, [*arguments, "--force"]).exit_code == 0
+    assert output.read_text() != "mine"
