@@ -174,6 +174,18 @@ def test_a_path_is_answered_with_its_module_name(shop: Path) -> None:
     assert said == "expected a module name such as mine.pipeline, got 'mine/pipeline.py'"
 
 
+def test_a_wrong_address_of_a_pool_is_told_without_a_chain(tmp_path: Path) -> None:
+    said = refused(tmp_path, "status", "0x1234", "--network", "ethereum:devnet:http://127.0.0.1:9")
+    assert said == "POOL: expected a checksummed address (EIP-55), got '0x1234'"
+
+
+def test_a_test_account_without_its_number_is_told_without_a_chain(tmp_path: Path) -> None:
+    said = refused(
+        tmp_path, "deploy", "--account", "TEST::x", "--network", "ethereum:devnet:http://127.0.0.1:9"
+    )
+    assert said == "account: expected TEST:: and a number such as TEST::0, got 'TEST::x'"
+
+
 def test_a_page_of_nothing_is_told_of_folder(tmp_path: Path) -> None:
     done = ame(tmp_path, "portal", "--port", "0")
     assert done.returncode == 2

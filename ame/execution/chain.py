@@ -29,6 +29,13 @@ def artifact(name: str) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(text))
 
 
+def check_account(name: str) -> str:
+    """Refuse a test account without its number. Whether an alias exists is Ape's to say."""
+    if name.startswith("TEST::") and not name.removeprefix("TEST::").isdecimal():
+        raise InputError(f"account: expected TEST:: and a number such as TEST::0, got {name!r}")
+    return name
+
+
 class Chain:
     """An open connection. Contract objects are Ape's own."""
 
@@ -62,10 +69,10 @@ class Chain:
     def account(self, name: str, autosign: bool = False) -> Any:
         """A signer: an Ape account's alias, or TEST::n for a test account where the network has them."""
         if name.startswith("TEST::"):
-            number = name.removeprefix("TEST::")
-            if not number.isdecimal():
-                raise InputError(f"account: expected TEST:: and a number such as TEST::0, got {name!r}")
-            index, accounts = int(number), self._ape.accounts.test_accounts
+            index, accounts = (
+                int(check_account(name).removeprefix("TEST::")),
+                self._ape.accounts.test_accounts,
+            )
             return accounts[index] if index < len(accounts) else accounts.generate_account(index)
         try:
             account = self._ape.accounts.load(name)

@@ -27,11 +27,20 @@ def on_network(command: F) -> F:
     )(command)
 
 
+def _account(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    from ame.execution.chain import check_account
+
+    return check_account(name)
+
+
 def signed(command: F) -> F:
     """--account and --yes: who signs, and whether to ask before."""
     command = click.option("--yes", is_flag=True, help="Do not ask before signing.")(command)
     return click.option(
-        "--account", required=True, help="Alias of an Ape account, or TEST::n on a development chain."
+        "--account",
+        required=True,
+        callback=_account,
+        help="Alias of an Ape account, or TEST::n on a development chain.",
     )(command)
 
 
@@ -53,6 +62,13 @@ def token_of(chain: Chain, address: str) -> Token:
         return Token(address, "ETH", 18)
     token = chain.at("TestToken", address)
     return Token(address, token.symbol(), int(token.decimals()))
+
+
+def _pool_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    """What is wrong with an address by itself is told before a connection is opened."""
+    from ame.encoding import check_address
+
+    return check_address(name, "POOL") if name.startswith("0x") else name
 
 
 @click.command()
@@ -158,7 +174,7 @@ def create(
 @click.command()
 @on_network
 @signed
-@click.argument("pool_name", metavar="POOL")
+@click.argument("pool_name", metavar="POOL", callback=_pool_name)
 @click.argument("amount", type=click.IntRange(1))
 @click.option("--reference", default="", help="Up to 32 bytes of text that go into the event.")
 def deposit(network: str, account: str, yes: bool, pool_name: str, amount: int, reference: str) -> None:
@@ -292,7 +308,7 @@ def propose(network: str, account: str, yes: bool, folder: Path) -> None:
 
 @click.command()
 @on_network
-@click.argument("pool_name", metavar="POOL")
+@click.argument("pool_name", metavar="POOL", callback=_pool_name)
 @click.option("--json", "as_json", is_flag=True)
 def status(network: str, pool_name: str, as_json: bool) -> None:
     """Show the settlement and the books of POOL (a name or an address)."""
@@ -324,7 +340,7 @@ def status(network: str, pool_name: str, as_json: bool) -> None:
 @click.command()
 @on_network
 @signed
-@click.argument("pool_name", metavar="POOL")
+@click.argument("pool_name", metavar="POOL", callback=_pool_name)
 def cancel(network: str, account: str, yes: bool, pool_name: str) -> None:
     """Cancel the pending settlement of POOL: only its arbiter can."""
     from ame.execution.chain import connect
@@ -339,7 +355,7 @@ def cancel(network: str, account: str, yes: bool, pool_name: str) -> None:
 @click.command()
 @on_network
 @signed
-@click.argument("pool_name", metavar="POOL")
+@click.argument("pool_name", metavar="POOL", callback=_pool_name)
 def refund(network: str, account: str, yes: bool, pool_name: str) -> None:
     """Give what is unallocated in an abandoned POOL back to its latest deposits. Anybody can; the first time closes it."""
     from ame.audit.gather import gather_facts
