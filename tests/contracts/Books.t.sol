@@ -204,6 +204,17 @@ contract BooksTest is PoolTest {
         assertEq(token.balanceOf(auditor), 20);
     }
 
+    function testFuzz_no_other_deposit_goes_back(address depositor, uint96 amount) public {
+        _deposit(10);
+        _depositAs(auditor, 20);
+        vm.assume(depositor != auditor || amount != 20);
+        skip(ABANDON);
+        (bytes32 hashBefore, Deposit[] memory newest) = _latestDeposits(1);
+        newest[0] = Deposit(depositor, amount);
+        vm.expectRevert(Deposits.NotTheLatestDeposits.selector);
+        pool.refund(hashBefore, newest);
+    }
+
     function test_attack_an_old_depositor_gets_nothing_of_a_new_deposit() public {
         _depositAs(outsider, REVENUE);
         _prepare(5);

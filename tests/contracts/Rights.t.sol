@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Test} from "forge-std/Test.sol";
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ContributorRegistry} from "../../contracts/ContributorRegistry.sol";
 import {RightsRegistry} from "../../contracts/RightsRegistry.sol";
 import {Asset, IRightsRegistry, Part} from "../../contracts/interfaces/IRightsRegistry.sol";
@@ -163,6 +164,25 @@ contract RightsTest is Test {
         _bindEscrow(artist, artistKey, vouch, address(0));
         assertEq(contributors.payoutOf(escrow), artist);
         assertEq(contributors.holderOf(escrow), artist);
+    }
+
+    function testFuzz_escrow_is_vouched_for_to_one_registrant_alone(address stranger, bytes32 other) public {
+        _register(artist, artistId);
+        _register(rival, rivalId);
+        vm.assume(stranger != artist && other != CONTENT);
+        bytes memory vouch = abi.encode(CONTENT, block.timestamp);
+        bytes32 digest = contributors.vouchDigest(CONTENT, artist, 0, block.timestamp);
+        assertEq(rights.isValidSignature(digest, vouch), bytes4(0xffffffff)); // nothing is settled
+        bytes[] memory signatures = new bytes[](2);
+        bytes32 agreed = rights.assetIdOf(artist, CONTENT);
+        signatures[1] = _sign(rivalKey, agreed, 2);
+        vm.prank(artist);
+        rights.settle(CONTENT, agreed, block.timestamp, signatures);
+        assertEq(rights.isValidSignature(digest, vouch), IERC1271.isValidSignature.selector);
+        digest = contributors.vouchDigest(CONTENT, stranger, 0, block.timestamp);
+        assertEq(rights.isValidSignature(digest, vouch), bytes4(0xffffffff));
+        digest = contributors.vouchDigest(other, artist, 0, block.timestamp);
+        assertEq(rights.isValidSignature(digest, vouch), bytes4(0xffffffff));
     }
 
     /// Binds the escrow id to somebody, or is refused for a signature of `wrong`.

@@ -155,12 +155,27 @@ def test_abandoned_deposits_go_back_once_and_the_latest_first(life: PoolMachine)
     assert not life.model.books.unallocated
 
 
+def test_what_was_spent_is_the_oldest_deposits_money(life: PoolMachine) -> None:
+    post(life)
+    life.wait(PERIOD)
+    life.deposit_some(CUSTOMERS[0], 300)
+    life.chain.sleep(ABANDON)
+    deposits = life.model.books.deposits
+    left = life.model.books.unallocated
+    assert deposits[-1] == (CUSTOMERS[0], 300)
+    assert 300 <= left < sum(amount for _, amount in deposits)
+    life.refund(len(deposits), 0)
+    life.books_agree()
+    assert not life.model.books.deposits
+
+
 STORIES = (
     test_answers_are_in_time_until_the_last_second_and_then_demands_cancel,
     test_answered_settlements_become_active_after_both_periods,
     test_an_active_lie_pays_nothing_beyond_what_is_unclaimed,
     test_demand_bonds_go_back_once,
     test_abandoned_deposits_go_back_once_and_the_latest_first,
+    test_what_was_spent_is_the_oldest_deposits_money,
     partial(test_each_lie_is_slashed_by_one_of_the_proofs, lie="duplicate"),
     partial(test_what_does_not_stand_on_the_active_ledger_is_refused, lie="stale"),
     partial(test_what_does_not_stand_on_the_active_ledger_is_refused, lie="shrink depth"),

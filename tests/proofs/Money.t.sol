@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ContributorRegistry} from "../../contracts/ContributorRegistry.sol";
+import {RightsRegistry} from "../../contracts/RightsRegistry.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
 import {Terms} from "../../contracts/Records.sol";
 import {Proof} from "./support/Proof.sol";
@@ -21,7 +22,7 @@ contract LeakyToken {
     }
 }
 
-/// Deposits and payout addresses.
+/// Deposits, payout addresses and escrow.
 contract MoneyProof is Proof {
     ContributorRegistry private registry;
 
@@ -60,5 +61,12 @@ contract MoneyProof is Proof {
                 )
             );
         assert(!ok);
+    }
+
+    function check_escrow_is_vouched_for_nobody_before_all_agree(bytes32 hash, bytes32 contentHash, uint256 deadline)
+        external
+    {
+        RightsRegistry rights = new RightsRegistry(registry);
+        assert(rights.isValidSignature(hash, abi.encode(contentHash, deadline)) == bytes4(0xffffffff));
     }
 }
