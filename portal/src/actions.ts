@@ -1,9 +1,9 @@
 /** What a contributor does: each flow shows what will happen, simulates it, and follows it to its receipt. */
 import { type Abi, type Address, type Hex } from 'viem';
 import { estimateGas, getGasPrice, getTransactionReceipt, simulateContract } from 'viem/actions';
-import { decodeFunctionData, encodeFunctionData, getAddress, isAddress, keccak256, stringToBytes } from 'viem/utils';
+import { decodeFunctionData, encodeFunctionData, getAddress, isAddress } from 'viem/utils';
 import { askPool, askRegistry, checkRegistry, poolAbi, registryAbi } from './chain';
-import { BrokenData, type Pool, namedId } from './data';
+import { BrokenData, type Pool, nameHash, namedId } from './data';
 import { button, download, h, show } from './dom';
 import type { Row } from './earnings';
 import { explain, unreachable } from './errors';
@@ -309,7 +309,8 @@ export function changePayout(page: Page): void {
   });
 }
 
-export type Voucher = { name: string; registrar: Address; holder: Address; recoverySeconds: number; deadline: bigint; signature: Hex };
+/** `externalIdHash`: of the name; of contested content, which has none, its hash itself. */
+export type Voucher = { name: string; externalIdHash: Hex; registrar: Address; holder: Address; recoverySeconds: number; deadline: bigint; signature: Hex };
 
 /** A registrar's voucher, from a file or from the link #voucher=BASE64URL. */
 export function readVoucher(page: Page, from: Record<string, unknown>): Voucher {
@@ -320,11 +321,12 @@ export function readVoucher(page: Page, from: Record<string, unknown>): Voucher 
   if (from.format !== 'ame-voucher/1') bad('format');
   if (from.chain_id !== String(pool.chain.id)) throw new Error('this voucher is for another chain');
   if (typeof from.registry !== 'string' || from.registry.toLowerCase() !== pool.registry.toLowerCase()) throw new Error('this voucher is for another registry');
-  const { name, registrar, holder, recovery_seconds: recovery, deadline, signature } = from;
+  const { name, registrar, holder, recovery_seconds: recovery, deadline, signature, external_id_hash: content } = from;
   if (typeof name !== 'string' || !isAddress(String(registrar)) || !isAddress(String(holder))) bad('name, registrar or holder');
   if (typeof recovery !== 'string' || !/^\d{1,10}$/.test(recovery) || typeof deadline !== 'string' || !/^\d{1,20}$/.test(deadline)) bad('times');
   if (typeof signature !== 'string' || !/^0x([0-9a-f]{2})+$/i.test(signature)) bad('signature');
-  return { name: name as string, registrar: getAddress(registrar as string), holder: getAddress(holder as string), recoverySeconds: Number(recovery), deadline: BigInt(deadline as string), signature: signature as Hex };
+  if (content !== undefined && (typeof content !== 'string' || !/^0x[0-9a-f]{64}$/.test(content) || name !== `sha256:${content.slice(2)}`)) bad('external_id_hash');
+  return { name: name as string, externalIdHash: (content as Hex | undefined) ?? nameHash(name as string), registrar: getAddress(registrar as string), holder: getAddress(holder as string), recoverySeconds: Number(recovery), deadline: BigInt(deadline as string), signature: signature as Hex };
 }
 
 export function fromLink(text: string): Record<string, unknown> {
@@ -359,7 +361,7 @@ function bindWarnings(pool: Pool, { name, registrar, recoverySeconds }: Voucher)
 export function bindWith(page: Page, voucher: Voucher): void {
   const pool = page.state.pool!;
   const connection = page.state.connection;
-  const id = namedId(voucher.registrar, voucher.name);
+  const id = namedId(voucher.registrar, voucher.externalIdHash);
   const lines: Line[] = [
     ['Name', foreign(voucher.name)],
     ['Vouched for by', address(voucher.registrar)],
@@ -382,7 +384,7 @@ export function bindWith(page: Page, voucher: Voucher): void {
     const message = { contributorId: id, holder: voucher.holder, payout, recoverySeconds: voucher.recoverySeconds, nonce, deadline };
     const signature = await signTypedData(connection, typed('AME ContributorRegistry', pool, pool.registry, 'Bind', 'bytes32 contributorId,address holder,address payout,uint32 recoverySeconds,uint256 nonce,uint256 deadline', message));
     await transact(page, 'Bind a name', [['Name', foreign(voucher.name)], ['Pay me at', address(payout)], ['Chain', `${clean(pool.chain.name)} (${pool.chain.id})`], ['Registry', address(pool.registry)]],
-      { to: pool.registry, abi: registryAbi, functionName: 'bind', args: [voucher.registrar, keccak256(stringToBytes(voucher.name)), voucher.holder, payout, voucher.recoverySeconds, voucher.deadline, deadline, voucher.signature, signature] },
+      { to: pool.registry, abi: registryAbi, functionName: 'bind', args: [voucher.registrar, voucher.externalIdHash, voucher.holder, payout, voucher.recoverySeconds, voucher.deadline, deadline, voucher.signature, signature] },
       'The name is bound to your wallet.');
     page.subject(id, voucher.name);
   });

@@ -242,8 +242,11 @@ export const isAccountId = (id: Hex): boolean => id.startsWith(`0x${'0'.repeat(2
 /** The address that an account id is; null for a named id. */
 export const accountOf = (id: Hex): Address | null => (isAccountId(id) ? getAddress(`0x${id.slice(26)}`) : null);
 
-export function namedId(registrar: Address, name: string): Hex {
-  return keccak256(encodeAbiParameters([{ type: 'address' }, { type: 'bytes32' }], [registrar, keccak256(stringToBytes(name))]));
+/** What the registries know a name by. */
+export const nameHash = (name: string): Hex => keccak256(stringToBytes(name));
+
+export function namedId(registrar: Address, externalIdHash: Hex): Hex {
+  return keccak256(encodeAbiParameters([{ type: 'address' }, { type: 'bytes32' }], [registrar, externalIdHash]));
 }
 
 /** The id that somebody typed: an address, an id, or a name such as hf:alice whose registrar the pool knows. */
@@ -258,5 +261,5 @@ export function toId(typed: string, of: Pool): Hex | null {
     }
   }
   const registrar = of.registrars.get(given.split(':')[0]!);
-  return registrar && given.includes(':') ? namedId(registrar, given) : null;
+  return registrar && given.includes(':') ? namedId(registrar, nameHash(given)) : null;
 }

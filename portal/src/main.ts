@@ -209,7 +209,7 @@ function openVoucher(): void {
   linkOpened = true;
   try {
     const voucher = readVoucher(page, fromLink(link));
-    if (!state.subject) setSubject(namedId(voucher.registrar, voucher.name), voucher.name);
+    if (!state.subject) setSubject(namedId(voucher.registrar, voucher.externalIdHash), voucher.name);
     bindWith(page, voucher);
   } catch (error) {
     page.note(explain(error));

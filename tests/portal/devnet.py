@@ -249,17 +249,24 @@ class World:
         return made
 
     def voucher(
-        self, name: str, holder: Any, deadline: int | None = None, recovery_seconds: int = 0
+        self,
+        name: str,
+        holder: Any,
+        deadline: int | None = None,
+        recovery_seconds: int = 0,
+        content: bytes | None = None,
     ) -> dict[str, str]:
-        """What the registrar gives to the holder of a name."""
+        """What the registrar gives to the holder of a name, or of contested content, which has none."""
+        name = name if content is None else f"sha256:{content.hex()}"
+        raw = {} if content is None else {"external_id_hash": "0x" + content.hex()}
         deadline = deadline or int(self.net.web3.eth.get_block("latest")["timestamp"]) + 7 * 86_400
         message = typed_data(
             "AME ContributorRegistry", 31337, self.registry.address, "Vouch",
-            externalIdHash=keccak(name.encode()), holder=holder.address, recoverySeconds=recovery_seconds,
+            externalIdHash=content or keccak(name.encode()), holder=holder.address, recoverySeconds=recovery_seconds,
             deadline=deadline,
         )  # fmt: skip
         signature = REGISTRAR.sign_message(encode_typed_data(full_message=message)).signature
-        return {
+        return raw | {
             "format": "ame-voucher/1", "chain_id": "31337", "registry": self.registry.address, "name": name,
             "registrar": REGISTRAR.address, "holder": holder.address, "recovery_seconds": str(recovery_seconds),
             "deadline": str(deadline), "signature": "0x" + signature.hex(),

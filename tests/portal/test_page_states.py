@@ -16,7 +16,7 @@ from eth_account import Account
 from playwright.sync_api import Page, Route, expect
 from web3 import Web3
 
-from ame.encoding import keccak
+from ame.encoding import account_id, keccak
 from ame.portal.export import Published
 from tests.portal.devnet import ALICE, BOB, OUTSIDER, REGISTRAR, ROOT, World, person, plain
 from tests.portal.safe import Safe
@@ -40,6 +40,30 @@ def test_plain_window_ethereum_is_found(world: World, serve: Serve, open_page: O
     connect(page, "Browser wallet")
 
     expect(figure(page, "claimable")).not_to_have_text("0 USDC")
+
+
+def test_escrow_of_contested_content_is_bound_by_its_hash(
+    world: World, serve: Serve, open_page: Open, tmp_path: Path
+) -> None:
+    content = keccak(b"content that two have registered")
+    escrow = keccak(account_id(REGISTRAR.address) + content)
+    world.settle([(escrow, "", (1, 0, 0, 1))], 1000 * world.unit)
+    good = world.voucher("", ALICE, content=content)
+    for name, voucher in (("good", good), ("wrong", good | {"name": "hf:alice"})):
+        (tmp_path / name).write_text(json.dumps(voucher))
+    page = open_page(serve(world.export()) + f"#0x{escrow.hex()}", TestWallet(world.net, [ALICE]))
+
+    page.get_by_role("button", name="Connect Pocket").click()
+    page.get_by_role("button", name="Bind a name").first.click()
+    page.get_by_label("The registrar’s voucher").set_input_files(tmp_path / "wrong")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("dialog .progress")).to_contain_text("voucher: external_id_hash")
+    page.get_by_label("The registrar’s voucher").set_input_files(tmp_path / "good")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Sign in the wallet").click()
+    confirm(page, "The name is bound to your wallet.")
+
+    assert world.registry.functions.payoutOf(escrow).call() == ALICE.address
 
 
 def test_two_wallets_can_be_told_apart(world: World, serve: Serve, open_page: Open) -> None:
