@@ -400,6 +400,7 @@ def main() -> None:
         "--sample", type=int, default=0, help="how many mutants, drawn by --seed; 0 is all of them"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="only places in files whose path has this in it")
     parser.add_argument(
         "--examples", type=int, default=10, help="lives of a pool per mutant and kind of money"
     )
@@ -408,7 +409,7 @@ def main() -> None:
     chosen = parser.parse_args()
     end = time.monotonic() + chosen.seconds
     sources = _sources()
-    every = mutants(sources)
+    every = [mutant for mutant in mutants(sources) if chosen.only in mutant.path]
     print(f"{len(every)} mutants: {dict(Counter(mutant.path for mutant in every))}", flush=True)
     if chosen.sample:
         dice = random.Random(chosen.seed)  # noqa: S311 - which mutants, repeatably
