@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Vm} from "forge-std/Vm.sol";
 import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
 import {Shapley} from "../../contracts/libraries/Shapley.sol";
 import {Challenges} from "../../contracts/pool/Challenges.sol";
@@ -240,6 +241,20 @@ contract BooksTest is PoolTest {
         _post();
         skip(PERIOD);
         assertGt(pool.claim(_claim(0, 2)), 0);
+    }
+
+    function test_deposits_that_are_spent_are_not_told_to_have_gone_back() public {
+        _settle(5);
+        _deposit(10);
+        skip(ABANDON);
+        vm.recordLogs();
+        assertEq(_refund(2), 10); // the settled one, too
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 told = 0;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] == ISettlementPool.Refunded.selector) told += 1;
+        }
+        assertEq(told, 1);
     }
 
     function test_small_deposits_do_not_put_off_a_refund() public {
