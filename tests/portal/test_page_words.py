@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 ESBUILD = ROOT / "node_modules/.bin/esbuild"
 POOL = "0x7783" + "0" * 32 + "F618"
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None or not ESBUILD.exists(), reason="needs node and esbuild: npm ci"
-)
 
 
 def said(expression: str) -> Any:
