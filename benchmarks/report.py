@@ -17,7 +17,9 @@ SAMPLED = (
     "Share of the money that goes to the wrong players (values clipped at zero, total variation from the true "
     "shares) at 40 evaluations per player, mean over seeds. True values are exact: closed forms, quadrature, or "
     "all coalitions of the two real pipelines (`digits` lottery-posters, `text` jobs-brief). The other games "
-    "are drawn from a seed (`--instance`)."
+    "are drawn from a seed (`--instance`). `>` says that there was no result within that time, which ends a peer's run "
+    "after 30 s and ours after 240 s; what was too late at a smaller size or with "
+    "the first seed is not tried."
 )
 GOALS = {
     "diminishing": (0.5, 100),
@@ -166,7 +168,7 @@ def _times(sizes, title):
 
 def _sampled(sampled, column="misplaced"):
     methods = list(dict.fromkeys(name for row in sampled.values() for name in row))
-    lines = ["| game | players | " + " | ".join(methods) + " |", "|---" * (len(methods) + 2) + "|"]
+    lines = ["| game | players | seeds | " + " | ".join(methods) + " |", "|---" * (len(methods) + 3) + "|"]
     for (game, players), row in sorted(sampled.items()):
         found = scores(row)
         best = min(found, key=found.get, default="")
@@ -189,7 +191,8 @@ def _sampled(sampled, column="misplaced"):
             ),
             "",
         )
-        lines.append(f"| {game} | {count} | " + " | ".join(cells) + " |")
+        seeds = max(len(runs) for runs in row.values())
+        lines.append(f"| {game} | {count} | {seeds} | " + " | ".join(cells) + " |")
     if column == "misplaced":
         lines += ["", "`+`: asked more than the budget."]
     return lines
