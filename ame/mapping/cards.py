@@ -30,6 +30,7 @@ _DATASET_KEYS = {
     "task_ids",
 }
 _MODEL_KEYS = {"base_model", "base_model_relation", "datasets", "library_name", "model-index", "pipeline_tag"}
+_TEXT = {str}
 # What `source_datasets` says besides the ids of data sets.
 _NO_SOURCE = {"original", "other"}
 _LICENSE_URLS = (
@@ -198,7 +199,7 @@ class _Fields:
             return []
         if isinstance(value, str):
             return [value]
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list) or not _TEXT.issuperset(map(type, value)):
             raise self.error(field, f"expected text or a list of texts, got {names.escaped(value)[:80]}")
         return value
 
@@ -209,7 +210,8 @@ class _Fields:
             raise self.error(field, str(error).partition(": ")[2]) from error
 
     def asset_ids(self, field: str) -> list[str]:
-        return [self.asset_id(text, field) for text in self.texts(field)]
+        texts = self.texts(field)
+        return texts if all(map(names.is_asset_id, texts)) else [self.asset_id(text, field) for text in texts]
 
     def source(self, text: str) -> str | None:
         """A data set's source: `extended|squad` and `squad` name squad, `original` none."""
@@ -229,10 +231,9 @@ class _Fields:
         if len(bases) > 1:
             return "merge"
         tags = self.data.get("tags")
-        tags = tags if isinstance(tags, list) else []
-        if self.data.get("library_name") in ("peft", "adapter-transformers") or {"lora", "peft"} & {
-            tag for tag in tags if isinstance(tag, str)
-        }:
+        if self.data.get("library_name") in ("peft", "adapter-transformers") or (
+            isinstance(tags, list) and ("lora" in tags or "peft" in tags)
+        ):
             return "adapter"
         return "finetune" if bases else None
 
@@ -261,8 +262,11 @@ def _license_of_all(tags: tuple[str, ...]) -> tuple[str | None, str]:
 
 def _hub_tags(data: Mapping[str, Any]) -> list[str]:
     """What `license` says; where it is `other`, the card's own name for it."""
+    license_ = data.get("license")
+    if type(license_) is str and license_.lower() != "other":
+        return [license_]
     name = data.get("license_name")
-    tags = [str(tag) for tag in _items(data.get("license"))]
+    tags = [str(tag) for tag in _items(license_)]
     return [name if tag.lower() == "other" and isinstance(name, str) else tag for tag in tags]
 
 

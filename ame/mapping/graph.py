@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from ame.errors import InputError
@@ -12,6 +14,8 @@ Parents: TypeAlias = Mapping[str, Sequence[str]]
 
 def missing_parents(parents: Parents) -> Iterator[tuple[str, int]]:
     """(asset, which of its parents) for each parent that is not there."""
+    if parents.keys() >= set(chain.from_iterable(parents.values())):
+        return
     for asset, above in parents.items():
         for index, parent in enumerate(above):
             if parent not in parents:
@@ -56,11 +60,14 @@ def with_ancestors(parents: Parents, assets: Iterable[str]) -> set[str]:
 
 def _sorted(parents: Parents) -> tuple[list[str], set[str]]:
     """Kahn (1962): the order, and what cannot be ordered."""
-    missing = {asset: sum(parent in parents for parent in above) for asset, above in parents.items() if above}
-    children: dict[str, list[str]] = {}
+    missing = {asset: len(above) for asset, above in parents.items() if above}
+    children: dict[str, list[str]] = defaultdict(list)
     for asset, above in parents.items():
         for parent in above:
-            children.setdefault(parent, []).append(asset)
+            children[parent].append(asset)
+    for nobody in children.keys() - parents.keys():  # not waited for
+        for child in children[nobody]:
+            missing[child] -= 1
     order = [asset for asset in parents if not missing.get(asset)]
     for asset in order:  # grows while it is read
         for child in children.get(asset, ()):

@@ -54,15 +54,16 @@ def check_path(path: object, what: str) -> str:
 
 def check_asset_id(name: object, what: str) -> str:
     """An asset id is a name whose parts between slashes lead nowhere else: `digits/zeros-and-ones`."""
-    if isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and _is_asset_id(name):
+    if isinstance(name, str) and is_asset_id(name):
         return name
     text = check_name(name, what)
     raise InputError(f"{what}: expected a/b/c without empty parts, `.`, `..` or backslash, got {text!r}")
 
 
 @lru_cache(2**17)  # each asset is named by several children
-def _is_asset_id(name: str) -> bool:
-    return _ASSET_ID.fullmatch(name) is not None
+def is_asset_id(name: str) -> bool:
+    """Whether `check_asset_id` takes the text."""
+    return len(name) <= MAX_NAME_LENGTH and _ASSET_ID.fullmatch(name) is not None
 
 
 def namespace_of(name: str) -> str:

@@ -228,52 +228,59 @@ class Reader:
         result: dict[str, Asset] = {}
         folded: dict[str, str] = {}
         for index, item in enumerate(self.sequence(value, ("assets",))):
-            asset = self.read_asset(item, ("assets", index))
-            self.unique(asset.id, result, folded, ("assets", index, "id"))
+            try:
+                asset = self.read_asset(item)
+                self.unique(asset.id, result, folded, ("id",))
+            except FieldError as error:
+                raise FieldError(("assets", index, *error.path), str(error)) from error
             result[asset.id] = asset
         return result
 
-    def read_asset(self, item: Any, path: FieldPath) -> Asset:
-        entry = self.fields(item, path, _ASSET, _ASSET_NEEDS)
-        asset = self.checked(names.check_asset_id, entry["id"], (*path, "id"))
-        self.known(entry["stage"], self.stages, "stage", (*path, "stage"))
-        sha256, file_path = entry.get("sha256"), entry.get("path")
+    def read_asset(self, item: Any) -> Asset:
+        """The paths of its errors start at the asset: few have any, and most of a file is assets."""
+        entry = self.fields(item, (), _ASSET, _ASSET_NEEDS)
+        get = entry.get
+        asset, stage = entry["id"], entry["stage"]
+        if type(asset) is not str or not names.is_asset_id(asset):
+            self.checked(names.check_asset_id, asset, ("id",))
+        if stage not in self.stages:
+            self.known(stage, self.stages, "stage", ("stage",))
+        sha256, file_path, title, license_ = get("sha256"), get("path"), get("title"), get("license")
         if sha256 is not None and (not isinstance(sha256, str) or not _SHA256.fullmatch(sha256)):
-            raise FieldError((*path, "sha256"), f"expected 64 lower-case hex digits, got {_shown(sha256)}")
+            raise FieldError(("sha256",), f"expected 64 lower-case hex digits, got {_shown(sha256)}")
         if file_path is not None:
-            self.checked(names.check_path, file_path, (*path, "path"))
-        title = entry.get("title")
-        license_ = entry.get("license")
-        for name, text in (("title", title), ("license", license_)):
-            if text is not None and (not isinstance(text, str) or not text or len(text) > 1000):
-                raise FieldError((*path, name), f"expected a text of 1 to 1000 letters, got {_shown(text)}")
+            self.checked(names.check_path, file_path, ("path",))
+        if title is not None:
+            self.check_text(title, ("title",))
         if license_ is not None:
+            self.check_text(license_, ("license",))
             try:
                 options(license_)
             except InputError as error:
-                raise FieldError((*path, "license"), str(error)) from error
-        contested = entry.get("contested", False)
+                raise FieldError(("license",), str(error)) from error
+        contested = get("contested", False)
         if type(contested) is not bool:
-            raise FieldError((*path, "contested"), f"expected true or false, got {_shown(contested)}")
-        credits_ = self.sequence(entry.get("credits") or [], (*path, "credits"))
+            raise FieldError(("contested",), f"expected true or false, got {_shown(contested)}")
+        credits_ = self.sequence(get("credits") or [], ("credits",), MAX_PER_ASSET)
         if credits_ and not all(type(credit) is str for credit in credits_):
-            raise FieldError((*path, "credits"), f"expected asset ids, got {_shown(credits_)}")
+            raise FieldError(("credits",), f"expected asset ids, got {_shown(credits_)}")
         return Asset(
             asset,
-            entry["stage"],
+            stage,
             sha256,
             license_,
-            self.read_parents(entry.get("parents") or [], (*path, "parents")),
-            self.read_holders(entry["holders"], (*path, "holders")),
+            self.read_parents(get("parents") or []),
+            self.read_holders(entry["holders"]),
             file_path,
             title,
             tuple(credits_),
             contested,
         )
 
-    def read_parents(self, value: Any, path: FieldPath) -> tuple[Parent, ...]:
+    def read_parents(self, value: Any) -> tuple[Parent, ...]:
         result = []
-        for index, item in enumerate(self.sequence(value, path)):
+        paid = False
+        for index, item in enumerate(self.sequence(value, ("parents",), MAX_PER_ASSET)):
             if type(item) is str:
                 result.append(Parent(item))
                 continue
@@ -282,7 +289,7 @@ class Reader:
                 if type(asset) is str and type(relation) is str and relation in _RELATIONS:
                     result.append(Parent(asset, relation))
                     continue
-            where = (*path, index)
+            where = ("parents", index)
             entry = self.fields(item, where, _PARENT, _PARENT_NEEDS)
             get = entry.get
             parent = Parent(
@@ -294,25 +301,25 @@ class Reader:
                 self.known(parent.scope, SCOPES, "scope", (*where, "scope"))
             if type(parent.upstream_ppm) is not int or parent.upstream_ppm:
                 self.check_ppm(parent.upstream_ppm, 0, (*where, "upstream_ppm"))
+                paid = True
             if type(parent.asset) is not str:
                 raise FieldError((*where, "asset"), f"expected an asset's id, got {_shown(parent.asset)}")
             result.append(parent)
         if len(result) > 1 and len({parent.asset for parent in result}) != len(result):
-            raise FieldError(path, "expected each parent once")
-        relative = 0
-        for parent in result:
-            if parent.upstream_ppm and parent.scope == "relative":
-                relative += parent.upstream_ppm
-        if relative > WHOLE_PPM:
-            raise FieldError(
-                path, f"expected relative upstream shares of at most {WHOLE_PPM} ppm, got {relative}"
-            )
+            raise FieldError(("parents",), "expected each parent once")
+        if paid:
+            relative = sum(parent.upstream_ppm for parent in result if parent.scope == "relative")
+            if relative > WHOLE_PPM:
+                raise FieldError(
+                    ("parents",),
+                    f"expected relative upstream shares of at most {WHOLE_PPM} ppm, got {relative}",
+                )
         return tuple(result)
 
-    def read_holders(self, value: Any, path: FieldPath) -> tuple[Holding, ...]:
+    def read_holders(self, value: Any) -> tuple[Holding, ...]:
         result = []
         contributors, times = self.contributors, self.times
-        for index, item in enumerate(self.sequence(value, path)):
+        for index, item in enumerate(self.sequence(value, ("holders",), MAX_PER_ASSET)):
             get = item.get if type(item) is dict and len(item) == 3 else {}.get
             holder, ppm, since = get("contributor"), get("ppm"), get("from")
             # Most of a million: the same as below in a third of the time.
@@ -321,7 +328,7 @@ class Reader:
                 if known is not None and start is not None:
                     result.append(Holding(known.name, ppm, start, None))
                     continue
-            where = (*path, index)
+            where = ("holders", index)
             entry = self.fields(item, where, _HOLDER, _HOLDER_NEEDS)
             if "reserve" in entry and "contributor" not in entry:
                 self.known(entry["reserve"], self.reserves, "reserve", (*where, "reserve"))
@@ -359,12 +366,16 @@ class Reader:
             raise FieldError(path, f"expected the field {sorted(needed - value.keys())[0]}")
         return value
 
-    def sequence(self, value: Any, path: FieldPath) -> list[Any]:
+    def sequence(self, value: Any, path: FieldPath, most: int | None = None) -> list[Any]:
         if type(value) is not list:
             raise FieldError(path, f"expected a list, got {_shown(value)}")
-        if len(path) > 1 and len(value) > MAX_PER_ASSET:
-            raise FieldError(path, f"expected at most {MAX_PER_ASSET} entries, got {len(value)}")
+        if most is not None and len(value) > most:
+            raise FieldError(path, f"expected at most {most} entries, got {len(value)}")
         return value
+
+    def check_text(self, value: Any, path: FieldPath) -> None:
+        if not isinstance(value, str) or not value or len(value) > 1000:
+            raise FieldError(path, f"expected a text of 1 to 1000 letters, got {_shown(value)}")
 
     def check_ppm(self, value: Any, low: int, path: FieldPath) -> None:
         if type(value) is not int or not low <= value <= WHOLE_PPM:
