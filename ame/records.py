@@ -205,10 +205,10 @@ class RangeClaim(NamedTuple):
     """Twin of RangeClaim in contracts/Records.sol."""
 
     stage: int
-    first: int
-    depth: int
     contributor_ids: tuple[bytes, ...]
     cumulatives: tuple[int, ...]
+    first: int
+    depth: int
     proof: bytes
 
 

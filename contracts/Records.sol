@@ -57,10 +57,10 @@ struct Claim {
 ///         packed 48-byte nodes, per level from leaves to root the left boundary's sibling, then the right's, where needed.
 struct RangeClaim {
     uint8 stage;
-    uint32 first;
-    uint8 depth;
     bytes32[] contributorIds;
     uint128[] cumulatives;
+    uint32 first;
+    uint8 depth;
     bytes proof;
 }
 

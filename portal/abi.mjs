@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const root = new URL('..', import.meta.url);
 const used = {
   SettlementPool: [
-    'claim', 'claimMany', 'claimTo', 'withdrawOwed', 'terms', 'status', 'statusOf', 'updatesHash', 'commitments', 'claimed', 'owed', 'nonces',
+    'claim', 'claimBatch', 'claimTo', 'withdrawOwed', 'terms', 'status', 'statusOf', 'updatesHash', 'commitments', 'claimed', 'owed', 'nonces',
     'Claimed', 'Owed', 'OwedWithdrawn', 'Proposed',
   ],
   ContributorRegistry: ['bind', 'setPayout', 'payoutOf', 'holderOf', 'nonces', 'Bound', 'HolderTransferred'],

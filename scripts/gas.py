@@ -70,10 +70,11 @@ coalitions, Shapley values computed on chain, four ledgers and their weights.
 (`scripts/fraud_proof_gas.py` cuts them out of the sources, and compiles what is left with the shipped settings).
 
 {exact}
-Claims run no code for fraud proofs, but that the one claim of a settlement that writes its activation looks whether
-demands are open. What they pay for them is calls within the contract: following a proof, and sending ETH, now serve two
-parts of it, so the compiler calls what it used to write in place. `claimRange` and `claimMany` also stand later among
-more functions.
+Claims pay nothing for fraud proofs. That is no accident: proofs of fraud are followed, and bonds sent, by code of their
+own, because the compiler writes a function with one caller in place and calls one with two; an open demand stands right
+above the time of activation in the state's word, so that one comparison looks at both; and the names and the order of
+parameters of the claims were chosen so that their selectors, which the compiler tries one after the other, come before
+those of the fraud proofs. `range` and `batch` are calls of {count} claims, and write the activation.
 
 The same calls as Forge measures them, isolated, are in `tests/gas/contracts.json`, which `make test` holds against the
 sources; `make gas` fails where the two differ by more than {agreement}: their trees are different, and with them the zero
@@ -274,7 +275,7 @@ def account(name: bytes) -> bytes:
 
 
 def neighbours(pool: Pool, claim: Callable[[Sequence[Opened], bytes, int], int]) -> int:
-    """Gas per recipient when 64 neighbours are paid, the second time."""
+    """Gas when 64 neighbours are paid, the second time."""
     payees = [account(b"neighbour %d" % i) for i in range(COUNT)]
     first = 3 * COUNT
     for _ in range(2):
@@ -301,7 +302,7 @@ def neighbours(pool: Pool, claim: Callable[[Sequence[Opened], bytes, int], int])
         pool.propose(build)
         opened, upper = found[0]
         gas = claim(opened, upper, first)
-    return round(gas / COUNT)
+    return gas
 
 
 def measure(node: Anvil, built: dict[str, Any] | None = None) -> dict[str, int]:
@@ -326,12 +327,12 @@ def measure(node: Anvil, built: dict[str, Any] | None = None) -> dict[str, int]:
 
         def by_range(opened: Sequence[Opened], upper: bytes, first: int, pool: Pool = pool) -> int:
             ids, cumulatives = [one.payee for one in opened], [one.cumulative for one in opened]
-            return pool.contract.call("claimRange", (0, first, pool.depth, ids, cumulatives, upper))
+            return pool.contract.call("claimRange", (0, ids, cumulatives, first, pool.depth, upper))
 
         figures[name] = neighbours(pool, by_range)
     pool = Pool(node, token, DEPTHS[-1], built)
     figures["batch"] = neighbours(
-        pool, lambda opened, *_: pool.contract.call("claimMany", [one.claim(0) for one in opened])
+        pool, lambda opened, *_: pool.contract.call("claimBatch", [one.claim(0) for one in opened])
     )
     return figures
 
@@ -344,8 +345,8 @@ def disagreement(figures: dict[str, int]) -> str:
         "claim, later, ERC-20, D 20": figures["later 20"],
         "claim, 12 epochs at once, ERC-20, D 20": figures["twelve"],
         "claim, later, ETH, D 20": figures["ether 20"],
-        "claimRange of 64, ERC-20, D 20, each": figures["range"],
-        "claimRange of 64, ETH, D 20, each": figures["range in ether"],
+        "claimRange of 64, ERC-20, D 20, each": figures["range"] / COUNT,
+        "claimRange of 64, ETH, D 20, each": figures["range in ether"] / COUNT,
         "deposit, ERC-20, steady": figures["deposit"],
         "propose, 4 stages, steady": figures["propose"],
     }
@@ -374,6 +375,9 @@ def page(figures: dict[str, int]) -> str:
     def ours(kind: str) -> str:
         return "**" + thousands(*(figures[f"{kind} {depth}"] / 1000 for depth in DEPTHS)) + "**"
 
+    def each(kind: str) -> str:
+        return f"{figures[kind] / COUNT / 1000:.1f}"
+
     claims = [["**AME**", "yes", ours("first"), ours("later"), f"**{figures['twelve'] / 1000:.1f}**",
                f"**{figures['propose'] / 1000:.1f}**"]]  # fmt: skip
     claims += [
@@ -386,9 +390,9 @@ def page(figures: dict[str, int]) -> str:
         *([one["system"], thousands(*one["later"])] for one in peers["ether"]),
     ]
     many = [
-        [f"**AME, `claimRange` of {COUNT}**", f"**{figures['range'] / 1000:.1f}**"],
-        [f"AME, `claimRange` of {COUNT}, ETH", f"{figures['range in ether'] / 1000:.1f}"],
-        [f"AME, `claimMany` of {COUNT}, a proof each", f"{figures['batch'] / 1000:.1f}"],
+        [f"**AME, `claimRange` of {COUNT}**", f"**{each('range')}**"],
+        [f"AME, `claimRange` of {COUNT}, ETH", each("range in ether")],
+        [f"AME, `claimBatch` of {COUNT}, a proof each", each("batch")],
         *([one["system"], f"{one['each']:.1f}"] for one in peers["many"]),
     ]
     without = json.loads(WITHOUT.read_text())
@@ -406,6 +410,7 @@ def page(figures: dict[str, int]) -> str:
         many=table(["system", "gas"], many),
         exact=table(["case", "gas", "without", "more"], exact),
         agreement=f"{AGREEMENT:.0%}",
+        count=COUNT,
     )
 
 

@@ -33,3 +33,11 @@ def test_ape_and_forge_compile_the_same_code_up_to_metadata(name: str) -> None:
 def test_nothing_else_is_frozen() -> None:
     frozen = sorted(path.stem for path in freeze_artifacts.FROZEN.glob("*.json"))
     assert frozen == freeze_artifacts.shipped()
+
+
+@pytest.mark.parametrize("name", freeze_artifacts.shipped())
+def test_the_code_fits_into_an_account(name: str) -> None:
+    """EIP-170; PoolFactory carries the pool's code besides its own, and is the largest."""
+    frozen = json.loads((freeze_artifacts.FROZEN / f"{name}.json").read_text())
+    code = frozen["contractType"]["runtimeBytecode"]["bytecode"]
+    assert len(bytes.fromhex(code.removeprefix("0x"))) <= 24_576

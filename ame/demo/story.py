@@ -198,7 +198,7 @@ def claim(
 ) -> Payment:
     """Send all of a contributor's claims in one transaction and add up what the events say was paid."""
     claims = claims_of(story.bundles[-1], contributor_id)
-    receipt = world.chain.send(story.contract.claimMany, claims, sender=sender)
+    receipt = world.chain.send(story.contract.claimBatch, claims, sender=sender)
     paid = sum(event.amount for event in receipt.decode_logs(story.contract.Claimed))
     return Payment(story.name, name, sender.address, paid, text)
 

@@ -180,9 +180,9 @@ def _send(chain: Chain, signer: Any, due: Due, elsewhere: bool, yes: bool, as_js
         _check_holder(due, signer)
     confirm(yes, chain, **_facts(due, signer))
     if elsewhere:
-        receipt = chain.send(due.pool.claimTo, due.claims, due.recipient, 0, b"", sender=signer)
+        receipt = chain.send(due.pool.claimTo, due.claims, due.recipient, b"", 0, sender=signer)
     else:
-        receipt = chain.send(due.pool.claimMany, due.claims, sender=signer)
+        receipt = chain.send(due.pool.claimBatch, due.claims, sender=signer)
     _report(as_json, receipt, due.token.text(due.amount), due.amount, due.recipient)
 
 
@@ -190,9 +190,9 @@ def _print_proof(chain: Chain, due: Due, elsewhere: bool) -> None:
     from ame.execution.signed_files import ClaimFile
 
     if elsewhere:  # for the holder to send: a Safe's transaction builder, say
-        data = bytes(due.pool.claimTo.encode_input(due.claims, due.recipient, 0, b""))
+        data = bytes(due.pool.claimTo.encode_input(due.claims, due.recipient, b"", 0))
     else:
-        data = bytes(due.pool.claimMany.encode_input(due.claims))
+        data = bytes(due.pool.claimBatch.encode_input(due.claims))
     found = ClaimFile(chain.id, due.pool.address, due.amount, tuple(due.claims), data)
     click.echo(json.dumps(found.to_json(), indent=2))
 
@@ -256,7 +256,7 @@ def _print_signed_elsewhere(chain: Chain, due: Due, path: Path, signature: str) 
 def _print_signed(chain: Chain, due: Due, deadline: int, signature: bytes) -> None:
     from ame.execution.signed_files import SignedClaim
 
-    data = bytes(due.pool.claimTo.encode_input(due.claims, due.recipient, deadline, signature))
+    data = bytes(due.pool.claimTo.encode_input(due.claims, due.recipient, signature, deadline))
     found = SignedClaim(
         chain.id, due.pool.address, due.contributor_id, due.recipient, due.amount, deadline, data
     )
@@ -277,7 +277,7 @@ def _send_signed(chain: Chain, signer: Any, path: Path, yes: bool, as_json: bool
     name, values = pool.decode_input(signed.data)
     if name.partition("(")[0] != "claimTo":
         raise FileError(f"expected a call of claimTo, got one of {name}", file=path)
-    claims, recipient, deadline, signature = values.values()
+    claims, recipient, signature, deadline = values.values()
     # The amount that the file names is the signer's word; the pool says what is still open.
     amount, token = _unpaid(pool, [Claim(*one) for one in claims]), token_of(chain, pool.terms().token)
     facts = {
@@ -287,7 +287,7 @@ def _send_signed(chain: Chain, signer: Any, path: Path, yes: bool, as_json: bool
         "amount": token.text(amount),
     }
     confirm(yes, chain, **facts)
-    receipt = chain.send(pool.claimTo, claims, recipient, deadline, signature, sender=signer)
+    receipt = chain.send(pool.claimTo, claims, recipient, signature, deadline, sender=signer)
     _report(as_json, receipt, token.text(amount), amount, recipient)
 
 

@@ -74,7 +74,7 @@ class StageLedger:
         check_integer(first + count, "last leaf of the range + 1", 1, len(self.ids))
         part = slice(first, first + count)
         proof = self.tree.range_proof(first, count)
-        return RangeClaim(stage, first, self.depth, self.ids[part], self.cumulatives[part], proof)
+        return RangeClaim(stage, self.ids[part], self.cumulatives[part], first, self.depth, proof)
 
     def leaf_proof(self, index: int) -> LeafProof:
         """The leaf, opened for a fraud proof; an index beyond the depth has no proof and opens as empty."""

@@ -97,12 +97,12 @@ interface ISettlementPool {
     /// @notice Pays what the leaf shows beyond what was paid; anybody may send it. Reverts while the id is unbound.
     function claim(Claim calldata claim_) external returns (uint256 paid);
     /// @notice Many claims in one call, any stages and ids; an unbound id is passed over, nothing else differs from their sequence.
-    function claimMany(Claim[] calldata claims) external returns (uint256 paid);
+    function claimBatch(Claim[] calldata claims) external returns (uint256 paid);
     /// @notice Neighbouring leaves with one proof; unbound and empty leaves are passed over.
     function claimRange(RangeClaim calldata range) external returns (uint256 paid);
     /// @notice Claims of one id to another recipient: by its holder, or with the holder's EIP-712 signature
     ///         ClaimTo(bytes32 contributorId,address recipient,uint256 nonce,uint256 deadline)
-    function claimTo(Claim[] calldata claims, address recipient, uint256 deadline, bytes calldata signature)
+    function claimTo(Claim[] calldata claims, address recipient, bytes calldata signature, uint256 deadline)
         external
         returns (uint256 paid);
     /// @notice What a recipient refused, to an address that the holder names.

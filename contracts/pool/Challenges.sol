@@ -226,17 +226,14 @@ abstract contract Challenges is PoolBase {
         pure
         returns (uint256)
     {
-        (bytes32 root, uint256 total, uint256 depth) = MerkleSum.climb(0, weight.weight, index, weight.proof);
+        (bytes32 root, uint256 total, uint256 depth, uint256 prefix) =
+            MerkleSum.climbWithPrefix(0, weight.weight, index, weight.proof);
         if (root != update.weightRoot || total != update.weightTotal || depth != update.afterwards.depth) {
             revert InvalidLeaf(stage, index);
         }
         // prefix + weight <= total, because the proof shows the total.
-        return Telescoping.part(
-            update.afterwards.total - update.before.total,
-            MerkleSum.prefixSum(index, weight.proof),
-            weight.weight,
-            update.weightTotal
-        );
+        return
+            Telescoping.part(update.afterwards.total - update.before.total, prefix, weight.weight, update.weightTotal);
     }
 
     function _checkLeaf(
@@ -247,8 +244,8 @@ abstract contract Challenges is PoolBase {
         uint128 cumulative,
         bytes calldata proof
     ) private pure {
-        (bytes32 root, uint256 total, uint256 depth) =
-            MerkleSum.climb(MerkleSum.leafHash(id, cumulative), cumulative, index, proof);
+        (bytes32 root, uint256 total, uint256 depth,) =
+            MerkleSum.climbWithPrefix(MerkleSum.leafHash(id, cumulative), cumulative, index, proof);
         if (root != ledger.root || total != ledger.total || depth != ledger.depth) revert InvalidLeaf(stage, index);
     }
 

@@ -32,7 +32,7 @@ abstract contract Claims is PoolBase {
     }
 
     /// @inheritdoc ISettlementPool
-    function claimMany(Claim[] calldata claims) external nonReentrant returns (uint256 paid) {
+    function claimBatch(Claim[] calldata claims) external nonReentrant returns (uint256 paid) {
         PoolState state = _loadForClaim();
         for (uint256 i = 0; i < claims.length; ++i) {
             (uint8 stage, bytes32 id, uint128 cumulative) = _open(state, claims[i]);
@@ -57,7 +57,7 @@ abstract contract Claims is PoolBase {
     }
 
     /// @inheritdoc ISettlementPool
-    function claimTo(Claim[] calldata claims, address recipient, uint256 deadline, bytes calldata signature)
+    function claimTo(Claim[] calldata claims, address recipient, bytes calldata signature, uint256 deadline)
         external
         nonReentrant
         returns (uint256 paid)

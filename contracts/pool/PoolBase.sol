@@ -135,7 +135,7 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     }
 
     function _due(PoolState state) private view returns (bool) {
-        return state.pending() && state.openDemands() == 0 && block.timestamp >= state.activeAt();
+        return state.pending() && block.timestamp >= state.activatesAt();
     }
 
     /// When the pending settlement was proposed.
@@ -189,7 +189,9 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     function _sendBond(address receiver, uint256 amount) internal {
         if (amount == 0) return;
         if (TOKEN == address(0)) _release(amount);
-        if (_trySendEther(receiver, amount)) return;
+        if (gasleft() < GAS_TO_PAY) revert NotEnoughGas(gasleft(), GAS_TO_PAY);
+        (bool sent,) = receiver.call{value: amount, gas: RECEIVER_GAS}("");
+        if (sent) return;
         _keepBond(amount);
         _credits[receiver] += amount;
         emit CreditKept(receiver, amount);

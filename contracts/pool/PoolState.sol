@@ -5,10 +5,10 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @notice Everything that a claim has to know of a pool, in one storage word. Bits from the lowest:
 ///         128 reserved        of the pool's token: everything that claims must not reach
-///          32 activeAt        when the pending settlement becomes active
-///          32 lastActiveAt    when the last active settlement did
+///          32 lastActiveAt    when the last active settlement became active
 ///          32 number          of the latest settlement
-///          24 openDemands     of the pending settlement
+///          32 activeAt        when the pending settlement does, if no demand is open then
+///          24 openDemands     of the pending settlement; right above activeAt, see activatesAt
 ///           1 pending
 ///           1 demanded        the pending settlement's period was doubled
 ///           1 activeSlot      which of the two slots of commitments is the active one
@@ -22,9 +22,9 @@ using PoolStateLibrary for PoolState global;
 
 library PoolStateLibrary {
     uint256 private constant RESERVED = type(uint128).max;
-    uint256 private constant ACTIVE_AT = 128;
-    uint256 private constant LAST_ACTIVE_AT = 160;
-    uint256 private constant NUMBER = 192;
+    uint256 private constant LAST_ACTIVE_AT = 128;
+    uint256 private constant NUMBER = 160;
+    uint256 private constant ACTIVE_AT = 192;
     uint256 private constant OPEN_DEMANDS = 224;
     uint256 private constant PENDING = 1 << 248;
     uint256 private constant DEMANDED = 1 << 249;
@@ -68,6 +68,11 @@ library PoolStateLibrary {
 
     function activeAt(PoolState state) internal pure returns (uint32) {
         return uint32(PoolState.unwrap(state) >> ACTIVE_AT);
+    }
+
+    /// The same while no demand is open, and else beyond all times: both fields read as one number.
+    function activatesAt(PoolState state) internal pure returns (uint56) {
+        return uint56(PoolState.unwrap(state) >> ACTIVE_AT);
     }
 
     function lastActiveAt(PoolState state) internal pure returns (uint32) {

@@ -23,8 +23,12 @@ contract MerkleSumHarness {
         return MerkleSum.climb(leaf, sum, index, proof);
     }
 
-    function prefixSum(uint256 index, bytes calldata proof) external pure returns (uint256) {
-        return MerkleSum.prefixSum(index, proof);
+    function climbWithPrefix(bytes32 leaf, uint128 sum, uint256 index, bytes calldata proof)
+        external
+        pure
+        returns (bytes32, uint256, uint256, uint256)
+    {
+        return MerkleSum.climbWithPrefix(leaf, sum, index, proof);
     }
 
     function climbRange(

@@ -173,7 +173,7 @@ export async function claimRows(page: Page, rows: Row[]): Promise<void> {
   const pool = page.state.pool!;
   const call = rows.length === 1
     ? { to: pool.address, abi: poolAbi, functionName: 'claim', args: [toClaim(page, rows[0]!)] }
-    : { to: pool.address, abi: poolAbi, functionName: 'claimMany', args: [rows.map((row) => toClaim(page, row))] };
+    : { to: pool.address, abi: poolAbi, functionName: 'claimBatch', args: [rows.map((row) => toClaim(page, row))] };
   await transact(page, 'Claim', [...amountLines(page, rows), ['Paid to', address(page.state.chain!.payout)], ...where(pool)], call, `Paid: ${exactMoney(total(rows), pool.token)}.`);
 }
 
@@ -193,7 +193,7 @@ export function claimTo(page: Page, rows: Row[]): void {
   const pool = page.state.pool!;
   ask('Claim to another address', [facts(amountLines(page, rows)), field('recipient', 'Recipient', { placeholder: '0x…', required: '' }, 'Check every digit: nobody can bring money back from a wrong address.')], 'Go on', async (box) => {
     const recipient = readAddress(box.body, 'recipient');
-    const call = { to: pool.address, abi: poolAbi, functionName: 'claimTo', args: [rows.map((row) => toClaim(page, row)), recipient, 0n, '0x'] };
+    const call = { to: pool.address, abi: poolAbi, functionName: 'claimTo', args: [rows.map((row) => toClaim(page, row)), recipient, '0x', 0n] };
     await transact(page, 'Claim to another address', [...amountLines(page, rows), ['Paid to', address(recipient)], ...where(pool)], call, `Paid: ${exactMoney(total(rows), pool.token)}.`);
   });
 }
@@ -232,7 +232,7 @@ export function signForOthers(page: Page, rows: Row[]): void {
     box.say('Look at your wallet: it asks you to sign.', 'busy');
     const message = { contributorId: page.state.subject!.id, recipient, nonce, deadline };
     const signature = await signTypedData(connection, typed('AME SettlementPool', pool, pool.address, 'ClaimTo', 'bytes32 contributorId,address recipient,uint256 nonce,uint256 deadline', message));
-    const args = [rows.map((row) => toClaim(page, row)), recipient, deadline, signature];
+    const args = [rows.map((row) => toClaim(page, row)), recipient, signature, deadline];
     // What the wallet signed is only worth giving away if the contract takes it.
     await simulate(page, { to: pool.address, abi: poolAbi, functionName: 'claimTo', args }, '0x000000000000000000000000000000000000dEaD');
     download(`ame-signed-claim-${page.state.subject!.id.slice(-8)}.json`, 'application/json', signedFile(page, rows, args as never, recipient));
@@ -240,7 +240,7 @@ export function signForOthers(page: Page, rows: Row[]): void {
   });
 }
 
-function signedFile(page: Page, rows: Row[], args: [unknown[], Address, bigint, Hex], recipient: Address): string {
+function signedFile(page: Page, rows: Row[], args: [unknown[], Address, Hex, bigint], recipient: Address): string {
   const pool = page.state.pool!;
   return `${JSON.stringify({
     format: 'ame-signed-claim/1',
@@ -249,7 +249,7 @@ function signedFile(page: Page, rows: Row[], args: [unknown[], Address, bigint, 
     contributor_id: page.state.subject!.id,
     recipient,
     amount: String(total(rows)),
-    deadline: String(args[2]),
+    deadline: String(args[3]),
     data: encodeFunctionData({ abi: poolAbi, functionName: 'claimTo', args }),
   }, null, 2)}\n`;
 }
@@ -400,7 +400,7 @@ export function exportClaim(page: Page, rows: Row[]): void {
     to: pool.address,
     amount: String(total(rows)),
     claims: claims.map((claim) => ({ stage: claim.stage, index: claim.index, contributor_id: claim.contributorId, cumulative: String(claim.cumulative), proof: claim.proof })),
-    data: encodeFunctionData({ abi: poolAbi, functionName: 'claimMany', args: [claims] }),
+    data: encodeFunctionData({ abi: poolAbi, functionName: 'claimBatch', args: [claims] }),
   };
   download(`ame-claim-${page.state.subject!.id.slice(-8)}.json`, 'application/json', `${JSON.stringify(file, null, 2)}\n`);
 }

@@ -191,7 +191,7 @@ class History:
             if ledgers[at].ids:
                 claims += [ledgers[at].claim(at, one) for one in self.seed.choices(ledgers[at].ids, k=3)]
         expected = sum(self.book(one.stage, one.contributor_id, one.cumulative) for one in claims)
-        assert self.pool.call("claimMany", claims) == expected
+        assert self.pool.call("claimBatch", claims) == expected
 
     def claim_range(self, ledgers: tuple[StageLedger, ...], stage: int) -> None:
         size = len(ledgers[stage].ids)
@@ -221,10 +221,10 @@ class History:
         before, expected = self.balance(recipient), self.book(stage, person.id, claim.cumulative)
         if not expected:
             with pytest.raises(Reverted) as refused:
-                self.pool.call("claimTo", [claim], recipient, deadline, signature)
+                self.pool.call("claimTo", [claim], recipient, signature, deadline)
             assert refused.value.selector == error_selector("NothingToClaim(bytes32)")
             return
-        assert self.pool.call("claimTo", [claim], recipient, deadline, signature) == expected
+        assert self.pool.call("claimTo", [claim], recipient, signature, deadline) == expected
         assert self.balance(recipient) == before + expected
 
     def check_books(self) -> None:

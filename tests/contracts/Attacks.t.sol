@@ -55,7 +55,7 @@ contract AttacksTest is PoolTest {
 
     function _refused(Claim[] memory items, uint256 deadline, bytes memory signature, bytes memory reason) private {
         vm.expectRevert(reason);
-        pool.claimTo(items, outsider, deadline, signature);
+        pool.claimTo(items, outsider, signature, deadline);
     }
 
     function test_attack_replay_on_another_chain_or_another_pool() public {
@@ -69,7 +69,7 @@ contract AttacksTest is PoolTest {
         vm.chainId(block.chainid + 1); // a fork of the chain on which the pool stands as well
         _refused(items, time, good, reason);
         vm.chainId(block.chainid - 1);
-        pool.claimTo(items, outsider, time, good);
+        pool.claimTo(items, outsider, good, time);
     }
 
     function test_attack_malleable_signature_of_a_claim() public {
@@ -82,7 +82,7 @@ contract AttacksTest is PoolTest {
         _refused(items, block.timestamp, twin, reason);
         _refused(items, block.timestamp, abi.encodePacked(r, s), reason);
         _refused(items, block.timestamp, "", reason);
-        assertGt(pool.claimTo(items, outsider, block.timestamp, good), 0);
+        assertGt(pool.claimTo(items, outsider, good, block.timestamp), 0);
         _refused(items, block.timestamp, twin, reason); // nor a second time
     }
 
@@ -105,7 +105,7 @@ contract AttacksTest is PoolTest {
             items, block.timestamp, signature, abi.encodeWithSelector(Claims.InvalidSignature.selector, address(wallet))
         );
         wallet.setOwner(artist);
-        assertEq(pool.claimTo(items, outsider, block.timestamp, signature), items[0].cumulative);
+        assertEq(pool.claimTo(items, outsider, signature, block.timestamp), items[0].cumulative);
         assertEq(token.balanceOf(outsider), items[0].cumulative);
         assertEq(pool.nonces(address(wallet)), 1);
     }
@@ -152,10 +152,10 @@ contract AttacksTest is PoolTest {
         Claim[] memory items = new Claim[](3);
         (items[0], items[1], items[2]) = (one[0], one[0], one[0]);
         uint256 snapshot = vm.snapshotState();
-        assertEq(pool.claimMany(items), one[0].cumulative);
+        assertEq(pool.claimBatch(items), one[0].cumulative);
         vm.revertToState(snapshot);
         vm.prank(artist);
-        assertEq(pool.claimTo(items, artist, 0, ""), one[0].cumulative);
+        assertEq(pool.claimTo(items, artist, "", 0), one[0].cumulative);
         assertEq(pool.unclaimed(), REVENUE - one[0].cumulative);
     }
 

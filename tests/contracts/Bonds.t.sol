@@ -250,7 +250,7 @@ contract OddTokensHandler is PoolTest {
     function claim(uint8 stage, uint8 index, uint8 next) external {
         Claim[] memory items = new Claim[](1);
         items[0] = _claim(next % STAGES, 2);
-        visitor.set(abi.encodeCall(pool.claimMany, (items)));
+        visitor.set(abi.encodeCall(pool.claimBatch, (items)));
         pool.claim(_claim(stage % STAGES, index % 4));
     }
 }

@@ -80,12 +80,12 @@ contract ClaimsTest is PoolTest {
         assertEq(pool.claim(active), active.cumulative);
     }
 
-    function test_claimMany_equals_its_sequence_even_with_duplicates() public {
+    function test_claimBatch_equals_its_sequence_even_with_duplicates() public {
         _settle(5);
         Claim[] memory claims = new Claim[](4);
         (claims[0], claims[1], claims[2], claims[3]) = (_claim(0, 4), _claim(1, 2), _claim(0, 4), _claim(2, 0));
         uint256 expected = uint256(claims[0].cumulative) + claims[1].cumulative + claims[3].cumulative;
-        assertEq(pool.claimMany(claims), expected);
+        assertEq(pool.claimBatch(claims), expected);
         assertEq(pool.unclaimed(), REVENUE - expected);
         assertEq(token.balanceOf(address(pool)), REVENUE - expected);
     }
@@ -122,7 +122,7 @@ contract ClaimsTest is PoolTest {
         assertEq(paid + claim.cumulative, updates[0].afterwards.total);
         Claim[] memory claims = new Claim[](1);
         claims[0] = claim;
-        assertEq(pool.claimMany(claims), 0);
+        assertEq(pool.claimBatch(claims), 0);
     }
 
     function test_attack_a_leaf_beyond_the_total_proves_nothing() public {
@@ -171,12 +171,12 @@ contract ClaimsTest is PoolTest {
         vm.expectRevert(error);
         pool.claim(lie);
         vm.expectRevert(error);
-        pool.claimMany(batch);
+        pool.claimBatch(batch);
         vm.expectRevert(error);
         pool.claimRange(range);
         vm.prank(_account(lie.contributorId));
         vm.expectRevert(error);
-        pool.claimTo(batch, outsider, 0, "");
+        pool.claimTo(batch, outsider, "", 0);
         // Nor by a refusal: what would be owed is reserved as well.
         vm.mockCallRevert(address(token), abi.encodeWithSelector(token.transfer.selector), "");
         vm.expectRevert();
@@ -210,32 +210,32 @@ contract ClaimsTest is PoolTest {
         Claim[] memory second = new Claim[](1);
         (first[0], second[0]) = (_claim(0, 2), _claim(1, 3));
         vm.prank(artist);
-        pool.claimTo(first, outsider, 0, "");
+        pool.claimTo(first, outsider, "", 0);
         assertEq(token.balanceOf(outsider), first[0].cumulative);
         bytes memory signature = _sign(key, id, auditor, 0, block.timestamp);
-        pool.claimTo(second, auditor, block.timestamp, signature);
+        pool.claimTo(second, auditor, signature, block.timestamp);
         assertEq(token.balanceOf(auditor), second[0].cumulative);
         assertEq(pool.nonces(artist), 1);
         vm.expectRevert(abi.encodeWithSelector(Claims.InvalidSignature.selector, artist)); // replay
-        pool.claimTo(second, auditor, block.timestamp, signature);
+        pool.claimTo(second, auditor, signature, block.timestamp);
         signature = _sign(key, id, auditor, 1, block.timestamp);
         vm.expectRevert(abi.encodeWithSelector(Claims.InvalidSignature.selector, artist)); // to somebody else
-        pool.claimTo(second, outsider, block.timestamp, signature);
+        pool.claimTo(second, outsider, signature, block.timestamp);
         vm.expectRevert(abi.encodeWithSelector(Claims.NothingToClaim.selector, id)); // using it up for nothing
-        pool.claimTo(second, auditor, block.timestamp, signature);
+        pool.claimTo(second, auditor, signature, block.timestamp);
         skip(1);
         vm.expectRevert(abi.encodeWithSelector(Claims.SignatureExpired.selector, block.timestamp - 1));
-        pool.claimTo(second, auditor, block.timestamp - 1, signature);
+        pool.claimTo(second, auditor, signature, block.timestamp - 1);
         second[0] = _claim(1, 2);
         vm.startPrank(artist);
         vm.expectRevert(PoolBase.ZeroRecipient.selector);
-        pool.claimTo(first, address(0), 0, "");
+        pool.claimTo(first, address(0), "", 0);
         vm.expectRevert(abi.encodeWithSelector(Claims.NothingToClaim.selector, bytes32(0)));
-        pool.claimTo(new Claim[](0), artist, 0, "");
+        pool.claimTo(new Claim[](0), artist, "", 0);
         Claim[] memory mixed = new Claim[](2);
         (mixed[0], mixed[1]) = (first[0], second[0]);
         vm.expectRevert(abi.encodeWithSelector(Claims.MixedContributors.selector, id, second[0].contributorId));
-        pool.claimTo(mixed, artist, 0, "");
+        pool.claimTo(mixed, artist, "", 0);
         vm.stopPrank();
     }
 

@@ -116,11 +116,11 @@ contract CoverageTest is PoolTest {
         items[0] = _claim(0, 0);
         items[0].contributorId = keccak256("unbound");
         vm.expectRevert(abi.encodeWithSelector(Claims.Unbound.selector, items[0].contributorId));
-        pool.claimTo(items, outsider, block.timestamp, "");
+        pool.claimTo(items, outsider, "", block.timestamp);
         vm.expectRevert(abi.encodeWithSelector(Claims.NothingToClaim.selector, bytes32(0)));
-        pool.claimTo(new Claim[](0), outsider, block.timestamp, "");
+        pool.claimTo(new Claim[](0), outsider, "", block.timestamp);
         vm.expectRevert(PoolBase.ZeroRecipient.selector);
-        pool.claimTo(items, address(0), block.timestamp, "");
+        pool.claimTo(items, address(0), "", block.timestamp);
     }
 
     function test_ranges_of_impossible_shape() public {

@@ -101,13 +101,13 @@ contract FrontRunTest is PoolTest {
         assertEq(pool.claim(_claim(0, 2)), 0); // and nothing reverts
     }
 
-    function test_frontrun_claimMany() public {
+    function test_frontrun_claimBatch() public {
         _settle(4);
         Claim[] memory items = new Claim[](2);
         (items[0], items[1]) = (_claim(0, 2), _claim(1, 3));
         _stranger(abi.encodeCall(pool.claim, (items[0])), "");
-        assertEq(pool.claimMany(items), items[1].cumulative);
-        _stranger(abi.encodeCall(pool.claimMany, (items)), "");
+        assertEq(pool.claimBatch(items), items[1].cumulative);
+        _stranger(abi.encodeCall(pool.claimBatch, (items)), "");
         assertEq(token.balanceOf(outsider), 0);
     }
 
@@ -145,18 +145,18 @@ contract FrontRunTest is PoolTest {
         );
         uint256 snapshot = vm.snapshotState();
         // The same call: the money goes where the holder wanted it, and the signature is used up.
-        _stranger(abi.encodeCall(pool.claimTo, (items, auditor, block.timestamp, signature)), "");
+        _stranger(abi.encodeCall(pool.claimTo, (items, auditor, signature, block.timestamp)), "");
         assertEq(token.balanceOf(auditor), items[0].cumulative);
         vm.revertToState(snapshot);
         // Another recipient: no.
         _stranger(
-            abi.encodeCall(pool.claimTo, (items, outsider, block.timestamp, signature)),
+            abi.encodeCall(pool.claimTo, (items, outsider, signature, block.timestamp)),
             abi.encodeWithSelector(Claims.InvalidSignature.selector, vm.addr(ARTIST))
         );
         // A plain claim: pays the payout address; the signed one then reverts and stays good for the next settlement.
         _stranger(abi.encodeCall(pool.claim, (items[0])), "");
         vm.expectRevert(abi.encodeWithSelector(Claims.NothingToClaim.selector, id));
-        pool.claimTo(items, auditor, block.timestamp, signature);
+        pool.claimTo(items, auditor, signature, block.timestamp);
         assertEq(token.balanceOf(vm.addr(ARTIST)), items[0].cumulative);
         assertEq(pool.nonces(vm.addr(ARTIST)), 0);
     }

@@ -203,7 +203,7 @@ contract GasTest is Test {
     function _range(address token_, string memory name) private {
         pool = new SettlementPool(_terms(token_));
         token.approve(address(pool), type(uint256).max);
-        RangeClaim memory range = RangeClaim(0, 192, uint8(DEPTH), new bytes32[](64), new uint128[](64), "");
+        RangeClaim memory range = RangeClaim(0, new bytes32[](64), new uint128[](64), 192, uint8(DEPTH), "");
         for (uint128 epoch = 1; epoch <= 2; ++epoch) {
             range = _rangeOf(range, epoch);
             (bytes32 root, uint256 total) =

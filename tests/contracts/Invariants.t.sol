@@ -83,7 +83,7 @@ contract PoolHandler is PoolTest {
         Claim[] memory items = new Claim[](2);
         items[0] = _claimOf(ghostActive, stage, index % count);
         items[1] = items[0];
-        ghostPaid += pool.claimMany(items);
+        ghostPaid += pool.claimBatch(items);
     }
 
     function claimRange(uint8 stage, uint256 first, uint256 length) external {
@@ -92,7 +92,7 @@ contract PoolHandler is PoolTest {
         uint256 count = books[ghostActive][stage].ids.length;
         if (count == 0) return;
         first %= count;
-        (uint256 kept, RangeClaim memory range) = (latest, RangeClaim(0, 0, 0, new bytes32[](0), new uint128[](0), ""));
+        (uint256 kept, RangeClaim memory range) = (latest, RangeClaim(0, new bytes32[](0), new uint128[](0), 0, 0, ""));
         latest = ghostActive;
         range = _range(stage, first, 1 + length % (count - first));
         latest = kept;

@@ -47,6 +47,23 @@ contract LibrariesTest is Test {
             abi.encodeCall(fast.climb, (leaf, sum, index, proof)),
             abi.encodeCall(plain.climb, (leaf, sum, index, proof))
         );
+        _sameBothWays(leaf, sum, inside, whole);
+        _sameBothWays(leaf, sum, index, proof);
+    }
+
+    /// What claims follow a proof by, and what fraud proofs do.
+    function _sameBothWays(bytes32 leaf, uint128 sum, uint256 index, bytes memory proof) private view {
+        try fast.climbWithPrefix(leaf, sum, index, proof) returns (
+            bytes32 root, uint256 total, uint256 depth, uint256 prefix
+        ) {
+            (bytes32 root_, uint256 total_, uint256 depth_) = fast.climb(leaf, sum, index, proof);
+            assertEq(abi.encode(root, total, depth), abi.encode(root_, total_, depth_));
+            assertLe(prefix, total - sum);
+        } catch (bytes memory reason) {
+            assertEq(bytes4(reason), MerkleSum.MalformedProof.selector);
+            (bool ok,) = address(fast).staticcall(abi.encodeCall(fast.climb, (leaf, sum, index, proof)));
+            assertFalse(ok);
+        }
     }
 
     function testFuzz_climb_with_small_sums_equals_the_plain_one(bytes32 seed, uint32 index, uint8 depth) public view {
@@ -60,7 +77,9 @@ contract LibrariesTest is Test {
             if ((index >> level) & 1 == 1) prefix += sum;
         }
         _same(abi.encodeCall(fast.climb, (seed, 7, index, proof)), abi.encodeCall(plain.climb, (seed, 7, index, proof)));
-        assertEq(fast.prefixSum(index, proof), prefix);
+        _sameBothWays(seed, 7, index, proof);
+        (,,, uint256 found) = fast.climbWithPrefix(seed, 7, index, proof);
+        assertEq(found, prefix);
     }
 
     /// docs/protocol.md, section 3.
@@ -124,7 +143,7 @@ contract LibrariesTest is Test {
         pure
         returns (RangeClaim memory range)
     {
-        range = RangeClaim(0, first, depth, new bytes32[](count), new uint128[](count), "");
+        range = RangeClaim(0, new bytes32[](count), new uint128[](count), first, depth, "");
         for (uint256 i = 0; i < count; ++i) {
             (range.contributorIds[i], range.cumulatives[i]) = _randomLeaf(seed, first + i);
         }
@@ -158,7 +177,7 @@ contract LibrariesTest is Test {
     }
 
     function testFuzz_range_finds_every_overflow(uint128 a, uint128 b, uint128 c, bytes32 id) public view {
-        RangeClaim memory range = RangeClaim(0, 2, 2, new bytes32[](2), new uint128[](2), abi.encodePacked(id, c));
+        RangeClaim memory range = RangeClaim(0, new bytes32[](2), new uint128[](2), 2, 2, abi.encodePacked(id, c));
         (range.contributorIds[0], range.contributorIds[1]) = (id, ~id);
         (range.cumulatives[0], range.cumulatives[1]) = (a, b);
         _sameRange(range);

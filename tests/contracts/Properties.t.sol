@@ -40,8 +40,8 @@ contract PropertiesTest is PoolTest {
         address payee = _account(items[0].contributorId);
         way % 3 == 0
             ? pool.claim(items[0])
-            : way % 3 == 1 ? pool.claimMany(items) : pool.claimRange(_range(stage, 0, 5));
-        assertEq(pool.claimMany(items), 0);
+            : way % 3 == 1 ? pool.claimBatch(items) : pool.claimRange(_range(stage, 0, 5));
+        assertEq(pool.claimBatch(items), 0);
         assertEq(token.balanceOf(payee), items[0].cumulative);
         assertEq(pool.claimed(stage, items[0].contributorId), items[0].cumulative);
     }
@@ -51,7 +51,7 @@ contract PropertiesTest is PoolTest {
         Claim[] memory items = new Claim[](2);
         items[0] = _claim(uint8(bound(stage, 0, STAGES - 1)), bound(first, 0, 4));
         items[1] = _claim(uint8((items[0].stage + 1) % STAGES), bound(second, 0, 4));
-        assertEq(pool.claimMany(items), items[0].cumulative + items[1].cumulative);
+        assertEq(pool.claimBatch(items), items[0].cumulative + items[1].cumulative);
         for (uint256 i = 0; i < 2; ++i) {
             assertEq(token.balanceOf(_account(items[i].contributorId)), items[i].cumulative);
         }
@@ -104,10 +104,10 @@ contract PropertiesTest is PoolTest {
         skip(late);
         if (late != 0) {
             vm.expectRevert(abi.encodeWithSelector(Claims.SignatureExpired.selector, deadline));
-            pool.claimTo(items, recipient, deadline, signature);
+            pool.claimTo(items, recipient, signature, deadline);
             return;
         }
-        pool.claimTo(items, recipient, deadline, signature);
+        pool.claimTo(items, recipient, signature, deadline);
         assertEq(pool.nonces(artist), 1);
         assertEq(token.balanceOf(recipient), items[0].cumulative);
     }
@@ -194,7 +194,7 @@ contract PropertiesTest is PoolTest {
         skip(PERIOD);
         Claim[] memory items = new Claim[](1);
         items[0] = _claim(stage + 1, 2);
-        visitor.set(way % 2 == 0 ? abi.encodeCall(pool.claim, (items[0])) : abi.encodeCall(pool.claimMany, (items)));
+        visitor.set(way % 2 == 0 ? abi.encodeCall(pool.claim, (items[0])) : abi.encodeCall(pool.claimBatch, (items)));
         pool.claim(_claim(stage, 2));
         assertEq(visitor.told(), 1);
         assertEq(visitor.entered(), 0);

@@ -154,9 +154,9 @@ contract TokensTest is PoolTest {
         items[0] = _claim(1, 2);
         bytes[] memory calls = new bytes[](8);
         calls[0] = abi.encodeCall(pool.claim, (items[0]));
-        calls[1] = abi.encodeCall(pool.claimMany, (items));
+        calls[1] = abi.encodeCall(pool.claimBatch, (items));
         calls[2] = abi.encodeCall(pool.claimRange, (_range(1, 0, 4)));
-        calls[3] = abi.encodeCall(pool.claimTo, (items, address(thief), 0, ""));
+        calls[3] = abi.encodeCall(pool.claimTo, (items, address(thief), "", 0));
         calls[4] = abi.encodeCall(pool.withdrawOwed, (items[0].contributorId, address(thief)));
         calls[5] = abi.encodeCall(pool.deposit, (1, "again"));
         calls[6] = abi.encodeCall(pool.refund, (0, new Deposit[](0)));

@@ -74,15 +74,22 @@ contract VectorsTest is Test {
             for (uint256 j = 0; _has(proofs, j); ++j) {
                 string memory path = _at(proofs, j);
                 uint256 index = _uint128(path, ".index");
-                bytes memory proof = vm.parseJsonBytes(json, string.concat(path, ".proof"));
-                bytes32 leaf = harness.leafHash(ids[index], amounts[index]);
-                (bytes32 root, uint256 total, uint256 depth) = harness.climb(leaf, amounts[index], index, proof);
-                assertEq(root, _word(tree, ".root"));
-                assertEq(total, _uint128(tree, ".total"));
-                assertEq(depth, _uint128(tree, ".depth"));
-                assertEq(harness.prefixSum(index, proof), _uint128(path, ".prefix_sum"));
+                _checkProof(tree, path, harness.leafHash(ids[index], amounts[index]), amounts[index]);
             }
         }
+    }
+
+    /// By what claims follow a proof, and by what fraud proofs do.
+    function _checkProof(string memory tree, string memory path, bytes32 leaf, uint128 amount) private view {
+        uint256 index = _uint128(path, ".index");
+        bytes memory proof = vm.parseJsonBytes(json, string.concat(path, ".proof"));
+        bytes memory ledger = abi.encode(_word(tree, ".root"), _uint128(tree, ".total"), _uint128(tree, ".depth"));
+        bytes memory call = abi.encodeCall(harness.climb, (leaf, amount, index, proof));
+        (, bytes memory found) = address(harness).staticcall(call);
+        assertEq(found, ledger);
+        call = abi.encodeCall(harness.climbWithPrefix, (leaf, amount, index, proof));
+        (, found) = address(harness).staticcall(call);
+        assertEq(found, bytes.concat(ledger, abi.encode(_uint128(path, ".prefix_sum"))));
     }
 
     function test_rangeProofs() public {
@@ -194,10 +201,10 @@ contract VectorsTest is Test {
         uint256 deadline = _uint128(".ClaimTo", ".deadline");
         bytes memory signature = _sign(1, ".ClaimTo");
         vm.expectRevert(abi.encodeWithSelector(Claims.InvalidProof.selector, 0));
-        pool.claimTo(claims, recipient, deadline, signature);
+        pool.claimTo(claims, recipient, signature, deadline);
         address holder = address(uint160(uint256(claims[0].contributorId)));
         vm.expectRevert(abi.encodeWithSelector(Claims.InvalidSignature.selector, holder));
-        pool.claimTo(claims, recipient, deadline + 1, signature);
+        pool.claimTo(claims, recipient, signature, deadline + 1);
     }
 
     function test_rightsMessages() public {
@@ -256,13 +263,14 @@ contract VectorsTest is Test {
 
     function _climbRange(string memory tree, string memory path) private view returns (bytes32, uint256) {
         uint256 first = _uint128(path, ".first");
-        uint256 count = _uint128(path, ".count");
-        bytes32[] memory all = vm.parseJsonBytes32Array(json, string.concat(tree, ".ids"));
-        uint128[] memory allAmounts = _uint128s(tree, ".cumulatives");
-        bytes32[] memory ids = new bytes32[](count);
-        uint128[] memory amounts = new uint128[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            (ids[i], amounts[i]) = (all[first + i], allAmounts[first + i]);
+        bytes32[] memory ids = new bytes32[](_uint128(path, ".count"));
+        uint128[] memory amounts = new uint128[](ids.length);
+        {
+            bytes32[] memory all = vm.parseJsonBytes32Array(json, string.concat(tree, ".ids"));
+            uint128[] memory allAmounts = _uint128s(tree, ".cumulatives");
+            for (uint256 i = 0; i < ids.length; ++i) {
+                (ids[i], amounts[i]) = (all[first + i], allAmounts[first + i]);
+            }
         }
         bytes memory proof = vm.parseJsonBytes(json, string.concat(path, ".proof"));
         return harness.climbRange(ids, amounts, first, _uint128(tree, ".depth"), proof);

@@ -695,7 +695,7 @@ class PoolMachine(RuleBasedStateMachine):
         leaves = [self._open(*pick) for pick in picks + picks[:1] * twice]
         self.both(
             lambda: self.model.claim_many([leaf.item for leaf in leaves]),
-            OUTSIDER, "claimMany", [leaf.claim for leaf in leaves],
+            OUTSIDER, "claimBatch", [leaf.claim for leaf in leaves],
         )  # fmt: skip
 
     @rule(which=st.integers(0, 12), stage=stages, first=indices, count=st.integers(1, 8))
@@ -710,7 +710,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.both(
             lambda: self.model.claim_range(stage, shown, part),
             OUTSIDER, "claimRange",
-            (stage, first, leaves.depth, [one for one, _ in part], [amount for _, amount in part], proof),
+            (stage, [one for one, _ in part], [amount for _, amount in part], first, leaves.depth, proof),
         )  # fmt: skip
 
     @rule(
@@ -757,7 +757,7 @@ class PoolMachine(RuleBasedStateMachine):
         used = self.pool.read("nonces", holder)
         done = self.both(
             lambda: self.model.claim_to(recipient, problem, [leaf.item for leaf in leaves]),
-            sender, "claimTo", [leaf.claim for leaf in leaves], recipient, deadline, signature,
+            sender, "claimTo", [leaf.claim for leaf in leaves], recipient, signature, deadline,
         )  # fmt: skip
         assert self.pool.read("nonces", holder) == used + bool(done and sender != holder)
 

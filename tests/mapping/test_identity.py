@@ -286,13 +286,13 @@ def test_money_of_an_unbound_name_waits_and_is_paid_after_binding_across_epochs(
         ]
         assert sum(claim.cumulative for claim in claims) > waiting  # more in each epoch
         waiting = sum(claim.cumulative for claim in claims)
-        chain.send(pool.claimMany, claims, sender=chain.account(OUTSIDER))
+        chain.send(pool.claimBatch, claims, sender=chain.account(OUTSIDER))
         assert not any(pool.claimed(stage, names.id) for stage in range(len(STAGES)))
 
     wallet = Account.from_key(b"\x2a" * 32)
     names.bind(wallet.address, lambda message: sign_with(wallet, message))
     before = chain.balance(ZERO_ADDRESS, wallet.address)
-    chain.send(pool.claimMany, claims, sender=chain.account(OUTSIDER))
+    chain.send(pool.claimBatch, claims, sender=chain.account(OUTSIDER))
     assert chain.balance(ZERO_ADDRESS, wallet.address) - before == waiting
 
 

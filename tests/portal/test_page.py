@@ -242,7 +242,7 @@ def test_refused_ether_is_withdrawn_to_another_address(world: World, serve: Serv
     refuses = pool.net.deploy_plain(REFUSES_ETH)
     alice = person(ALICE)[0]
     pool.net.send(pool.registry.functions.setPayout(alice, refuses), ALICE)
-    pool.net.send(pool.pool.functions.claimMany([tuple(pool.ledgers[0].claim(0, alice))]))
+    pool.net.send(pool.pool.functions.claimBatch([tuple(pool.ledgers[0].claim(0, alice))]))
     owed = pool.pool.functions.owed(alice).call()
     assert owed > 0
     page = open_page(serve(pool.export()), TestWallet(pool.net, [ALICE]))

@@ -340,7 +340,7 @@ def test_node_that_limits_the_range_of_logs(
 ) -> None:
     bundle = world.settle([person(ALICE, 1, 0, 0, 0)], 1000 * world.unit)
     alice = person(ALICE)[0]
-    world.net.send(world.pool.functions.claimMany([tuple(world.ledgers[0].claim(0, alice))]))
+    world.net.send(world.pool.functions.claimBatch([tuple(world.ledgers[0].claim(0, alice))]))
     node, site = Limited(world, most), world.export()
     page = open_page("about:blank")
     page.route(f"{world.net.url}/**", node)

@@ -68,7 +68,7 @@ contract ClaimsProof is PoolProof {
         vm.warp(START + PERIOD);
         Claim[] memory items = new Claim[](2);
         (items[0], items[1]) = (_anyClaim(1), _anyClaim(1));
-        (bool ok, bytes memory answer) = address(pool).call(abi.encodeCall(pool.claimMany, (items)));
+        (bool ok, bytes memory answer) = address(pool).call(abi.encodeCall(pool.claimBatch, (items)));
         if (!ok) return;
         uint256 paid = abi.decode(answer, (uint256));
         assert(paid == 20 || paid == 0); // an empty leaf of the empty ledger before, which is valid still, pays nothing
@@ -81,7 +81,7 @@ contract ClaimsProof is PoolProof {
         Claim[] memory items = new Claim[](2);
         items[0] = Claim(0, 0, FIRST, 10, abi.encodePacked(_leafHash(SECOND, 20), uint128(20)));
         items[1] = Claim(0, 1, SECOND, 20, abi.encodePacked(_leafHash(FIRST, 10), uint128(10)));
-        assert(pool.claimMany(items) == 30);
+        assert(pool.claimBatch(items) == 30);
         assert(token.balanceOf(address(uint160(uint256(FIRST)))) == 10);
         assert(token.balanceOf(address(uint160(uint256(SECOND)))) == 20);
     }
@@ -107,7 +107,7 @@ contract ClaimsProof is PoolProof {
         Claim[] memory items = new Claim[](1);
         items[0] = Claim(0, 0, FIRST, 10, abi.encodePacked(_leafHash(SECOND, 20), uint128(20)));
         bytes memory signature = any.createBytes(65, "signature");
-        bytes memory call = abi.encodeCall(pool.claimTo, (items, recipient, type(uint256).max, signature));
+        bytes memory call = abi.encodeCall(pool.claimTo, (items, recipient, signature, type(uint256).max));
         (bool ok,) = address(pool).call(call);
         assert(pool.nonces(address(uint160(uint256(FIRST)))) == (ok ? 1 : 0));
     }
@@ -142,7 +142,7 @@ contract ClaimsProof is PoolProof {
         items[0] = Claim(0, 0, FIRST, 10, abi.encodePacked(_leafHash(SECOND, 20), uint128(20)));
         bytes memory signature = any.createBytes(65, "signature");
         vm.prank(sender);
-        (bool ok,) = address(pool).call(abi.encodeCall(pool.claimTo, (items, recipient, deadline, signature)));
+        (bool ok,) = address(pool).call(abi.encodeCall(pool.claimTo, (items, recipient, signature, deadline)));
         assert(!ok);
     }
 

@@ -24,8 +24,12 @@ contract TreesProof is Proof {
         return MerkleSum.climbRange(ids, cumulatives, first, depth, proof);
     }
 
-    function prefixSum(uint256 index, bytes calldata proof) external pure returns (uint256) {
-        return MerkleSum.prefixSum(index, proof);
+    function climbWithPrefix(bytes32 leaf, uint128 sum, uint256 index, bytes calldata proof)
+        external
+        pure
+        returns (bytes32, uint256, uint256, uint256)
+    {
+        return MerkleSum.climbWithPrefix(leaf, sum, index, proof);
     }
 
     /// Whatever opens at index leads to the given root and total, or this path is of no interest.
@@ -225,8 +229,37 @@ contract TreesProof is Proof {
                 }
                 bytes memory proof =
                     abi.encodePacked(hashes[i ^ 1], uint128(amount[i ^ 1]), hashes[0], i < 2 ? right : left);
-                assert(this.prefixSum(i, proof) == sum);
+                (,,, uint256 prefix) = this.climbWithPrefix(0, amount[i], i, proof);
+                assert(prefix == sum);
             }
+        }
+    }
+
+    /// Claims and fraud proofs follow a proof by two pieces of code: to the same end, or both refuse.
+    function check_both_ways_up_are_one(bytes32 leaf, uint128 sum) external view {
+        for (uint256 depth = 0; depth < 3; ++depth) {
+            for (uint256 index = 0; index <= 1 << depth; ++index) {
+                _bothWays(leaf, sum, index, any.createBytes(48 * depth, "proof"));
+            }
+        }
+    }
+
+    function _bothWays(bytes32 leaf, uint128 sum, uint256 index, bytes memory proof) private view {
+        try this.climb(leaf, sum, index, proof) returns (bytes32 root, uint256 total, uint256 levels) {
+            try this.climbWithPrefix(leaf, sum, index, proof) returns (
+                bytes32 root_, uint256 total_, uint256 levels_, uint256 prefix
+            ) {
+                assert(root == root_);
+                assert(total == total_);
+                assert(levels == levels_);
+                assert(prefix <= total);
+            } catch {
+                assert(false);
+            }
+        } catch {
+            try this.climbWithPrefix(leaf, sum, index, proof) returns (bytes32, uint256, uint256, uint256) {
+                assert(false);
+            } catch {}
         }
     }
 }

@@ -238,7 +238,7 @@ abstract contract PoolTest is Test {
 
     function _range(uint8 s, uint256 first, uint256 count) internal view returns (RangeClaim memory range) {
         Book storage book = books[latest][s];
-        range = RangeClaim(s, uint32(first), book.depth, new bytes32[](count), new uint128[](count), "");
+        range = RangeClaim(s, new bytes32[](count), new uint128[](count), uint32(first), book.depth, "");
         for (uint256 i = 0; i < count && first + i < book.ids.length; ++i) {
             range.contributorIds[i] = book.ids[first + i];
             range.cumulatives[i] = book.cumulatives[first + i];
