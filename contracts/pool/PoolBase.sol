@@ -186,6 +186,7 @@ abstract contract PoolBase is ISettlementPool, EIP712, Nonces, ReentrancyGuardTr
     }
 
     /// Sends ETH of a bond; what the receiver refuses is kept for it.
+    // slither-disable-next-line reentrancy-benign (every caller is nonReentrant)
     function _sendBond(address receiver, uint256 amount) internal {
         if (amount == 0) return;
         if (TOKEN == address(0)) _release(amount);
