@@ -70,8 +70,8 @@ library MerkleSum {
     }
 
     /// @notice The same for fraud proofs, which also need the sum of all leaves before `index`: the left siblings.
-    /// @dev Plain, because nobody minds a fraud proof's gas. What pays does not call it: a function with one caller is
-    ///      written in place, so claims cost as if there were no fraud proofs.
+    /// @dev Not shared with claims: the compiler writes a function with one caller in place, so claims cost what they would
+    ///      without fraud proofs. Those are rare, and far below their limit of gas without assembly.
     function climbWithPrefix(bytes32 leaf, uint128 sum, uint256 index, bytes calldata proof)
         internal
         pure
