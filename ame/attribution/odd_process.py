@@ -10,6 +10,8 @@ with a_i = length * r_i / |r| and r_i the player's relevance. Since x_i y_i is +
 product over the players of cosh(a_i) (1 + tanh(a_i) x_i y_i): every interaction of odd order is in it, with a weight
 that falls with the order. The directions d_f are random mixtures of the few along which the *even* part bends most
 (eigenvectors of its pairwise interactions): players that act through one sum, as those of a stage do, share one.
+Where they help, these few are learned further: waves of them are to explain the odd part by their sines and the even
+part by their cosines, with the greatest marginal likelihood.
 The Shapley value of every section is closed, by the multilinear extension (Owen 1972): for exp(sum_j b_j x_j), with
 complex b for sin, it is the integral over q of 2 sinh(b_i) prod_(j != i) (q exp(b_j) + (1-q) exp(-b_j)).
 
@@ -28,6 +30,7 @@ probabilities proportional to 1 / sqrt(s (n - s)), which makes the sum over play
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import comb
 from typing import NamedTuple
 
@@ -48,6 +51,8 @@ FOLDS = 10
 STRATUM = 8  # pairs at least in each, so that its spread is known
 HIDDEN, WAVES = 4, 160  # directions of the even part, and random mixtures of them
 HIDDEN_WEIGHT, HIDDEN_LENGTH = 100.0, 0.5
+LEARNING_WAVES, LEARNING_STEPS = 80, 100
+REMEMBERED = 10  # steps from which the curvature is known (L-BFGS)
 CHUNK = 4096  # pairs whose features are in memory at once
 
 
@@ -215,7 +220,9 @@ def student_factor(freedom: int) -> float:
     return 1.0 + first + (5.0 * z**4 + 16.0 * z**2 + 3.0) / (96.0 * freedom**2)
 
 
-def _chosen(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> tuple[_Kernel, str]:
+def _chosen(
+    signs: FloatMatrix, odd: FloatVector, even: FloatVector, *, learning: bool
+) -> tuple[_Kernel, str]:
     """Relevance, length and nugget by likelihood; then what predicts left-out pairs best."""
     players = signs.shape[1]
     additive = np.linalg.solve(signs.T @ signs + 1e-6 * len(signs) * np.eye(players), signs.T @ odd)
@@ -225,7 +232,8 @@ def _chosen(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> tuple[_K
     best = kernel[0]
     error, values = _left_one_out(signs, odd, best)
     refined, _ = _likeliest(signs[few], odd[few], _relevance(values))
-    waves = _waves(signs, even, refined.relevance)
+    directions = _directions(signs, even, refined.relevance)
+    waves = _waves(directions)
     tried = [("relevance, refined", refined)]
     tried += [(tried[0][0], refined._replace(length=refined.length / factor)) for factor in (2, 4)]
     tried += [(tried[0][0], each._replace(waves=waves)) for _, each in tried[:2]]
@@ -233,7 +241,12 @@ def _chosen(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> tuple[_K
         again, _ = _left_one_out(signs, odd, candidate)
         if again < error:
             name, best, error = label, candidate, again
-    return best, f"{name}, {best.label()}"
+    name = f"{name}, {best.label()}"
+    if learning and len(best.waves):
+        learned = best._replace(waves=_waves(_learned(signs, odd, even, best, directions)))
+        if _left_one_out(signs, odd, learned)[0] < error:
+            best, name = learned, f"{name}, learned"
+    return best, name
 
 
 def _relevance(values: FloatVector) -> FloatVector:
@@ -269,8 +282,17 @@ def _left_one_out(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tupl
     return float(np.mean(residuals**2)), kernel.values(signs, weights)
 
 
-def _waves(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> FloatMatrix:
-    """(F, n) random mixtures of the directions of the even part's strongest pairwise interactions (ridge)."""
+def _waves(directions: FloatMatrix, count: int = WAVES) -> FloatMatrix:
+    """(F, n) random mixtures of the directions; none of none."""
+    if not len(directions):
+        return directions
+    mixtures = np.random.Generator(np.random.PCG64(3)).standard_normal((count, len(directions)))
+    waves: FloatMatrix = HIDDEN_LENGTH * mixtures @ directions
+    return waves
+
+
+def _directions(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> FloatMatrix:
+    """(HIDDEN, n) of the even part's strongest pairwise interactions (ridge), in units in which pairs spread by 1."""
     centred = even - even.mean()
     scaled = signs * relevance
     square = float(len(relevance)) * (scaled @ scaled.T) ** 2
@@ -291,11 +313,89 @@ def _waves(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> Flo
     np.fill_diagonal(pairwise, 0.0)
     strengths, directions = np.linalg.eigh(pairwise)
     strongest = np.argsort(-np.abs(strengths), kind="stable")[:HIDDEN]
-    chosen = directions[:, strongest]
-    chosen = chosen / np.maximum((signs @ chosen).std(axis=0), 1e-12)
-    mixtures = np.random.Generator(np.random.PCG64(3)).standard_normal((WAVES, chosen.shape[1]))
-    waves: FloatMatrix = HIDDEN_LENGTH * mixtures @ chosen.T
-    return waves
+    chosen = directions[:, strongest].T
+    chosen = chosen / np.maximum((chosen @ signs.T).std(axis=1), 1e-12)[:, None]
+    return np.asarray(chosen)
+
+
+def _learned(
+    signs: FloatMatrix, odd: FloatVector, even: FloatVector, kernel: _Kernel, directions: FloatMatrix
+) -> FloatMatrix:
+    """Directions (h, n) that are likelier than those given; in units of relevance their entries are normal a priori."""
+
+    def loss(point: FloatVector) -> tuple[float, FloatVector]:
+        scaled = point.reshape(directions.shape)
+        value, slope = _unlikeliness(signs, odd, even, kernel, scaled * kernel.relevance)
+        return value + 0.5 * float(point @ point), (slope * kernel.relevance + scaled).ravel()
+
+    return (
+        _lowered(loss, (directions / kernel.relevance).ravel()).reshape(directions.shape) * kernel.relevance
+    )
+
+
+def _unlikeliness(
+    signs: FloatMatrix, odd: FloatVector, even: FloatVector, kernel: _Kernel, directions: FloatMatrix
+) -> tuple[float, FloatMatrix]:
+    """Minus the logarithm of the marginal likelihood, and its slope by the directions (h, n).
+
+    The odd part is additive with sines of the waves, the even part level with cosines; the sections are left out, so
+    that all is done with n + F features. With P of them per pair, K = P P' + nugget I, a = K^-1 y and the scale s
+    profiled out, the slope by P is K^-1 P - a a' P / s.
+    """
+    mixtures = _waves(np.eye(len(directions)), LEARNING_WAVES)
+    angles = signs @ (mixtures @ directions).T
+    sine, cosine = np.sin(angles), np.cos(angles)
+    scale = _wave_scale(LEARNING_WAVES)
+    level = np.full((len(signs), 1), np.sqrt(HIDDEN_WEIGHT))
+    value, by_angle = 0.0, np.zeros_like(angles)
+    for part, plain, wave, rate in (
+        (odd, kernel.linear(signs), sine, cosine),
+        (even - even.mean(), level, cosine, -sine),
+    ):
+        features = np.hstack([plain, scale * wave])
+        gram = features.T @ features + kernel.nugget * np.eye(features.shape[1])
+        inverse = np.linalg.inv(gram)
+        weights = (part - features @ (inverse @ (features.T @ part))) / kernel.nugget
+        spread = float(part @ weights) / len(part)
+        value += 0.5 * len(part) * float(np.log(spread)) + 0.5 * float(np.linalg.slogdet(gram)[1])
+        waves = slice(plain.shape[1], None)
+        by_feature = features @ inverse[:, waves] - np.outer(weights / spread, weights @ features[:, waves])
+        by_angle += scale * rate * by_feature
+    return value, mixtures.T @ (by_angle.T @ signs)
+
+
+def _lowered(loss: Callable[[FloatVector], tuple[float, FloatVector]], point: FloatVector) -> FloatVector:
+    """After LEARNING_STEPS of L-BFGS (Nocedal 1980), each of which lowers the loss or is the last."""
+    value, slope = loss(point)
+    memory: list[tuple[FloatVector, FloatVector]] = []
+    for _ in range(LEARNING_STEPS):
+        step = -_curved(slope, memory)
+        for _ in range(20):
+            tried, (lower, bent) = point + step, loss(point + step)
+            if lower <= value + 1e-4 * float(step @ slope):
+                break
+            step = step / 2
+        else:
+            break
+        if float(step @ (bent - slope)) > 0.0:
+            memory = [*memory, (step, bent - slope)][-REMEMBERED:]
+        point, value, slope = tried, lower, bent
+    return point
+
+
+def _curved(slope: FloatVector, memory: list[tuple[FloatVector, FloatVector]]) -> FloatVector:
+    """The slope times the inverse curvature that the steps and changes of slope in `memory` tell; at first of norm 1."""
+    if not memory:
+        return np.asarray(slope / max(float(np.linalg.norm(slope)), 1e-300))
+    parts: list[float] = []
+    for step, change in reversed(memory):
+        parts.append(float(step @ slope) / float(step @ change))
+        slope = slope - parts[-1] * change
+    step, change = memory[-1]
+    slope = slope * (float(step @ change) / float(change @ change))
+    for (step, change), part in zip(memory, reversed(parts), strict=True):
+        slope = slope + step * (part - float(change @ slope) / float(step @ change))
+    return slope
 
 
 class _LeftOut(NamedTuple):
@@ -312,16 +412,16 @@ def _left_out(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> _LeftO
 
     A kernel for some folds is chosen on pairs of the others, so that nothing about a fold is known to the process
     that predicts it: for every fifth fold where pairs are few, for every second where they are enough. Many pairs
-    share one kernel, chosen on the first few.
+    share one kernel, chosen on the first few; as these are not left out, no directions are learned from them.
     """
     if len(odd) > DENSE:
-        kernel, name = _chosen(signs[:COMPARING], odd[:COMPARING], even[:COMPARING])
+        kernel, name = _chosen(signs[:COMPARING], odd[:COMPARING], even[:COMPARING], learning=False)
         return _LeftOut(*_sparse(signs, odd, kernel), name)
     values, foreseen, fitted, name = np.zeros(signs.shape[1]), np.zeros(len(odd)), np.zeros(len(odd)), ""
     groups = FOLDS // 2 if len(odd) <= CHOOSING else 2
     for group in range(groups):
         other = np.flatnonzero(np.arange(len(odd)) % groups != group)[:COMPARING]
-        kernel, name = _chosen(signs[other], odd[other], even[other])
+        kernel, name = _chosen(signs[other], odd[other], even[other], learning=True)
         covariances = kernel.matrix(signs)
         folds = range(group, min(FOLDS, len(odd)), groups)
         weights = _dense(covariances, odd, kernel.nugget, folds, foreseen)
