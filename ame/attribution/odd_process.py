@@ -328,9 +328,8 @@ def _learned(
         value, slope = _unlikeliness(signs, odd, even, kernel, scaled * kernel.relevance)
         return value + 0.5 * float(point @ point), (slope * kernel.relevance + scaled).ravel()
 
-    return (
-        _lowered(loss, (directions / kernel.relevance).ravel()).reshape(directions.shape) * kernel.relevance
-    )
+    learned = _lowered(loss, (directions / kernel.relevance).ravel())
+    return np.asarray(learned.reshape(directions.shape) * kernel.relevance)
 
 
 def _unlikeliness(
@@ -339,8 +338,8 @@ def _unlikeliness(
     """Minus the logarithm of the marginal likelihood, and its slope by the directions (h, n).
 
     The odd part is additive with sines of the waves, the even part level with cosines; the sections are left out, so
-    that all is done with n + F features. With P of them per pair, K = P P' + nugget I, a = K^-1 y and the scale s
-    profiled out, the slope by P is K^-1 P - a a' P / s.
+    that all is done with n + F features. With features P of the pairs, K = P P' + nugget I, a = K^-1 y, and the scale
+    s = y' a / m profiled out, the slope by P is K^-1 P - a a' P / s.
     """
     mixtures = _waves(np.eye(len(directions)), LEARNING_WAVES)
     angles = signs @ (mixtures @ directions).T
@@ -355,8 +354,10 @@ def _unlikeliness(
         features = np.hstack([plain, scale * wave])
         gram = features.T @ features + kernel.nugget * np.eye(features.shape[1])
         inverse = np.linalg.inv(gram)
-        weights = (part - features @ (inverse @ (features.T @ part))) / kernel.nugget
-        spread = float(part @ weights) / len(part)
+        # Its rounding is the larger the smaller the nugget, and that of a product with the inverse far larger.
+        fitted = np.linalg.solve(gram, features.T @ part)
+        weights = (part - features @ fitted) / kernel.nugget
+        spread = float(kernel.nugget * weights @ weights + fitted @ fitted) / len(part)
         value += 0.5 * len(part) * float(np.log(spread)) + 0.5 * float(np.linalg.slogdet(gram)[1])
         waves = slice(plain.shape[1], None)
         by_feature = features @ inverse[:, waves] - np.outer(weights / spread, weights @ features[:, waves])
@@ -421,7 +422,7 @@ def _left_out(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> _LeftO
     groups = FOLDS // 2 if len(odd) <= CHOOSING else 2
     for group in range(groups):
         other = np.flatnonzero(np.arange(len(odd)) % groups != group)[:COMPARING]
-        kernel, name = _chosen(signs[other], odd[other], even[other], learning=True)
+        kernel, name = _chosen(signs[other], odd[other], even[other], learning=len(odd) > CHOOSING)
         covariances = kernel.matrix(signs)
         folds = range(group, min(FOLDS, len(odd)), groups)
         weights = _dense(covariances, odd, kernel.nugget, folds, foreseen)

@@ -92,6 +92,60 @@ def test_a_process_of_many_pairs_agrees_with_that_of_few(monkeypatch):
     assert np.abs(estimate(concave(16), 900, 3).values - truth(concave(16))).max() < 0.002
 
 
+def staged(players):
+    """Three stages that multiply; members of a stage have diminishing returns."""
+    weights = np.random.default_rng(18).lognormal(0.0, 1.0, players)[:, None] * (
+        np.arange(players)[:, None] % 3 == np.arange(3)
+    )
+    return FunctionGame(
+        players, lambda present: (0.3 + 0.7 * np.sqrt(present @ weights / weights.sum(axis=0))).prod(axis=1)
+    )
+
+
+def staged_pairs(players, pairs):
+    """Signs, odd and even values, a kernel and directions to start from."""
+    game, signs = staged(players), PairDesign(players, 4).signs(pairs)
+    first, second = game.values(signs > 0), game.values(signs < 0)
+    odd, even = (first - second) / 2, (first + second) / 2
+    kernel, _ = odd_process._chosen(signs, odd, even, learning=False)
+    return signs, odd, even, kernel, odd_process._directions(signs, even, kernel.relevance)
+
+
+def test_the_slope_of_the_likelihood_is_that_of_differences():
+    *pairs, directions = staged_pairs(12, 400)
+    _, slope = odd_process._unlikeliness(*pairs, directions)
+    along, step = np.random.default_rng(0).standard_normal(directions.shape), 1e-4
+    (after, _), (before, _) = (
+        odd_process._unlikeliness(*pairs, directions + sign * step * along) for sign in (1, -1)
+    )
+    assert (slope * along).sum() == pytest.approx((after - before) / (2 * step), rel=1e-4)
+
+
+def test_learning_never_makes_directions_less_likely(monkeypatch):
+    *pairs, directions = staged_pairs(15, 200)
+
+    def loss(directions):
+        a_priori = 0.5 * ((directions / pairs[3].relevance) ** 2).sum()
+        return odd_process._unlikeliness(*pairs, directions)[0] + a_priori
+
+    losses = []
+    for steps in (0, 1, 3, 10, 30):
+        monkeypatch.setattr(odd_process, "LEARNING_STEPS", steps)
+        losses.append(loss(odd_process._learned(*pairs, directions)))
+    assert losses[0] == pytest.approx(loss(directions))
+    assert (np.diff(losses) < 0).all()
+
+
+def test_learned_directions_foresee_stages_better(monkeypatch):
+    result = estimate(staged(24), 40 * 24, 5)
+    assert result.reason.endswith("learned)")
+    again = estimate(staged(24), 40 * 24, 5, batch=37)
+    assert result.values.tobytes() == again.values.tobytes()
+    monkeypatch.setattr(odd_process, "LEARNING_STEPS", 0)
+    plain = estimate(staged(24), 40 * 24, 5)
+    assert (result.standard_errors**2).mean() < 0.7 * (plain.standard_errors**2).mean()
+
+
 def test_no_pair_is_drawn_twice_and_small_layers_are_soon_whole():
     rows = PairDesign(14, 1).first(279)
     pairs = {bytes(row if row[0] else ~row) for row in rows}
