@@ -66,13 +66,14 @@ def allocated_lines(
 
 def _check_stage(stage: str, weights: Mapping[str, int], rights: Rights) -> None:
     for asset in weights:
-        if asset not in rights.assets:
+        known = rights.assets.get(asset)
+        if known is None:
             raise InputError(
                 f"{rights.file}: expected the rights to the asset {asset!r} ({stage}), found none"
             )
-        if rights.assets[asset].stage != stage:
+        if known.stage != stage:
             raise rights.asset_error(
-                asset, f"expected the stage {stage}, where it was measured, got {rights.assets[asset].stage}"
+                asset, f"expected the stage {stage}, where it was measured, got {known.stage}"
             )
 
 

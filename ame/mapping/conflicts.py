@@ -6,8 +6,9 @@ are sold, and does what the operator's policy for that kind says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
@@ -66,25 +67,17 @@ class Conflict:
     @property
     def path(self) -> tuple[str, ...]:
         """From the nearest origin down to the asset."""
-        return self.path_from(self.origins[0])
+        return self.paths[0]
 
-    @property
+    @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
         """One path for each origin."""
-        return tuple(self.path_from(origin) for origin in self.origins)
-
-    def path_from(self, origin: str, longest: int = LONGEST_PATH) -> tuple[str, ...]:
-        """The shortest path from an origin down to the asset; of a longer one the origin, `...`, and its end."""
-        steps: list[str] = []
-        for asset in self._upwards(origin):
-            if len(steps) == longest and asset != origin:
-                steps += ["...", origin]
-                break
-            steps.append(asset)
-        return tuple(reversed(steps))
+        if self._path:
+            return (_shortened(self._path, LONGEST_PATH),)
+        return tuple([self._path_from(origin) for origin in self.origins])
 
     def __str__(self) -> str:
-        told = [" -> ".join(self.path_from(origin, STEPS_SHOWN)) for origin in self.origins]
+        told = [" -> ".join(_shortened(path, STEPS_SHOWN)) for path in self.paths]
         others = "".join(
             f"; of {origin}: {path}" for origin, path in zip(self.origins[1:], told[1:], strict=True)
         )
@@ -93,17 +86,25 @@ class Conflict:
             f"{self.kind}: {self.license} of {self.origins[0]} {_MEANING[self.kind]}: {told[0]}{others}{more}"
         )
 
-    def _upwards(self, origin: str) -> Iterator[str]:
-        if self._path:
-            yield from reversed(self._path)
-            return
+    def _path_from(self, origin: str) -> tuple[str, ...]:
         key, at = (self.kind, self.license), self.asset
-        while True:
-            yield at
-            duty = next(duty for duty in self._duties[at][key] if duty.origin == origin)
-            if duty.parent is None:
-                return
-            at = duty.parent
+        steps: list[str] = []
+        while at != origin:
+            if len(steps) == LONGEST_PATH:
+                steps.append("...")
+                break
+            steps.append(at)
+            for above, _, parent in self._duties[at][key]:
+                if above == origin and parent is not None:
+                    at = parent
+                    break
+        steps.append(origin)
+        return tuple(reversed(steps))
+
+
+def _shortened(path: tuple[str, ...], longest: int) -> tuple[str, ...]:
+    """Of a path of many steps the origin, `...`, and its end."""
+    return path if len(path) <= longest + 1 else (path[0], "...", *path[-longest:])
 
 
 def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Conflict]:
@@ -112,7 +113,9 @@ def find_conflicts(rights: Rights, used: Iterable[str] | None = None) -> list[Co
     Per asset, kind and licence one conflict, with the nearest assets that ask. InputError for an unreadable
     licence.
     """
-    wanted = None if used is None else graph.with_ancestors(rights.lineage, used)
+    wanted = None
+    if used is not None and not rights.assets.keys() <= set(used):
+        wanted = graph.with_ancestors(rights.lineage, used)
     if rights in _FOUND:
         return [one for one in _FOUND[rights] if wanted is None or one.asset in wanted]
     with paused_collector():
@@ -174,16 +177,24 @@ def _inherited(
     if len(parents) == 1:
         return handed_down[parents[0]]
     result = handed_down[parents[0]].copy()
+    several: dict[_Key, list[_Duty]] = {}
     for parent in parents[1:]:
         for key, above in handed_down[parent].items():
-            result[key] = _merged(result[key], above) if key in result else above
+            if key not in result:
+                result[key] = above
+            elif key in several:
+                several[key] += above
+            else:
+                several[key] = [*result[key], *above]
+    for key, duties_ in several.items():
+        result[key] = _nearest(duties_)
     return result
 
 
-def _merged(one: tuple[_Duty, ...], other: tuple[_Duty, ...]) -> tuple[_Duty, ...]:
-    """The nearest origins of both, each once."""
+def _nearest(duties: Iterable[_Duty]) -> tuple[_Duty, ...]:
+    """The nearest origins, each once."""
     nearest: dict[str, _Duty] = {}
-    for duty in sorted(one + other, key=_LENGTH):
+    for duty in sorted(duties, key=_LENGTH):
         nearest.setdefault(duty.origin, duty)
     return tuple(nearest.values())[:_SOURCES_KEPT]
 
@@ -205,11 +216,12 @@ def _broken(asset: Asset, terms: Terms, inherited: Mapping[_Key, tuple[_Duty, ..
     for key, above in inherited.items():
         kind, license_ = key
         if kind == "attribution":  # a parent is credited by being named as one
-            origins = tuple(
-                [duty.origin for duty in above if duty.length > 1 and duty.origin not in asset.credits]
-            )
-            if origins:
-                broken.append((key, origins))
+            if above[-1].length > 1:
+                origins = tuple(
+                    [duty.origin for duty in above if duty.length > 1 and duty.origin not in asset.credits]
+                )
+                if origins:
+                    broken.append((key, origins))
         elif (kind == "share-alike" and any(may_follow(license_, child) for child in terms.licenses)) or (
             kind == "use-restrictions" and kind in terms.kinds
         ):

@@ -102,7 +102,7 @@ class _Importer:
 
     def add(self, card: Card) -> None:
         parents = [{"asset": parent, "relation": relation} for parent, relation in card.parents]
-        holders: list[dict[str, Any]] = []
+        owners = [("contributor", name) for name in card.holders]
         for gap in card.gaps:
             if gap.kind == "undeclared-data":
                 parents.append({"asset": f"undeclared-data/{card.id}", "relation": "trained_on"})
@@ -111,25 +111,26 @@ class _Importer:
                 parents.append({"asset": f"unknown-base/{card.id}", "relation": "finetune"})
                 self.missing(f"unknown-base/{card.id}", card.id, "base_model", card.file, gap)
             elif gap.kind == "unknown-holder":
-                holders.append({"reserve": self.gap(card.id, f"unknown-holder/{card.id}", card.file, gap)})
+                owners.append(("reserve", self.gap(card.id, f"unknown-holder/{card.id}", card.file, gap)))
             else:
                 self.gap(card.id, _LICENSE_RESERVE, card.file, gap)
-        self.contributors.update(dict.fromkeys(card.holders))
-        holders = [{"contributor": name} for name in card.holders] + holders
-        parts = telescoping_split(WHOLE_PPM, [1] * len(holders)) if len(holders) > 1 else [WHOLE_PPM]
-        asset = {
-            "id": card.id,
-            "stage": card.stage,
-            "title": card.title,
-            "sha256": card.sha256,
-            "license": card.license,
-            "parents": parents,
-            "holders": [
-                {**holder, "ppm": part, "from": self.since}
-                for holder, part in zip(holders, parts, strict=True)
-            ],
-        }
-        self.assets[card.id] = {name: value for name, value in asset.items() if value}
+        for name in card.holders:
+            self.contributors[name] = None
+        parts = telescoping_split(WHOLE_PPM, [1] * len(owners)) if len(owners) > 1 else [WHOLE_PPM]
+        asset: dict[str, Any] = {"id": card.id, "stage": card.stage}
+        if card.title:
+            asset["title"] = card.title
+        if card.sha256:
+            asset["sha256"] = card.sha256
+        if card.license:
+            asset["license"] = card.license
+        if parents:
+            asset["parents"] = parents
+        asset["holders"] = [
+            {kind: name, "ppm": part, "from": self.since}
+            for (kind, name), part in zip(owners, parts, strict=True)
+        ]
+        self.assets[card.id] = asset
 
     def missing(self, asset: str, known: str, stage: str, file: str, gap: CardGap) -> None:
         """An asset that must exist, but about which nothing is declared."""

@@ -21,7 +21,7 @@ _LINE = re.compile(rf"( *)(- )?(?:({_KEY}):(?: |\Z))?(?:{_SCALAR}|(\{{.*\}})|(\[
 _QUOTED_GROUP, _INTEGER_GROUP, _PLAIN_GROUP, _FLOW_GROUP, _LIST_GROUP, _COMMENT_GROUP = range(4, 10)
 _WORDS: dict[str, Any] = {"null": None, "true": True, "false": False}
 MAX_LEVELS = 12
-MAX_REMEMBERED = 50_000
+MAX_REMEMBERED = 2**16
 
 # level, whether it has a dash, key, kind of the value (None: on the next lines), value
 _Line: TypeAlias = tuple[int, bool, str | None, type | None, Any]
@@ -42,7 +42,9 @@ def parse(text: str) -> Any:
     level_now: int = 0
     container: Any = root
     waiting: str | None = None  # the key of `container` whose value is on the next lines
-    seen: dict[str, _Line] = {}  # most lines of a long file are the same as another
+    seen: dict[
+        str, _Line
+    ] = {}  # most lines of a long file are the same as another; not those that begin an item
     remembered = seen.get
     for line in text.split("\n"):
         read = remembered(line)
@@ -53,7 +55,7 @@ def parse(text: str) -> Any:
                 return None
             if read is None:
                 continue
-            if len(seen) < MAX_REMEMBERED:
+            if len(seen) < MAX_REMEMBERED and not (read[1] and read[2]):
                 seen[line] = read
         level, dash, key, kind, value = read
         if waiting is not None:

@@ -97,6 +97,9 @@ class Reader:
     def __init__(self, document: Any, file: str, text: str) -> None:
         self.document, self.file, self.text = document, file, text
         self.times: dict[str, datetime] = {}
+        # Most edges and holdings of a large file are the same as another's.
+        self.edges: dict[tuple[str, str], Parent] = {}
+        self.holdings: dict[tuple[object, ...], Holding] = {}
 
     def read(self) -> Rights:
         document = self.fields(self.document, (), _TOP, {"format", "contributors", "assets"})
@@ -279,7 +282,7 @@ class Reader:
 
     def read_parents(self, value: Any) -> tuple[Parent, ...]:
         result = []
-        paid = False
+        edges, paid = self.edges, False
         for index, item in enumerate(self.sequence(value, ("parents",), MAX_PER_ASSET)):
             if type(item) is str:
                 result.append(Parent(item))
@@ -287,7 +290,10 @@ class Reader:
             if type(item) is dict and len(item) == 2:  # most: the same as below in a third of the time
                 asset, relation = item.get("asset"), item.get("relation")
                 if type(asset) is str and type(relation) is str and relation in _RELATIONS:
-                    result.append(Parent(asset, relation))
+                    edge = edges.get((asset, relation))
+                    if edge is None:
+                        edge = edges[asset, relation] = Parent(asset, relation)
+                    result.append(edge)
                     continue
             where = ("parents", index)
             entry = self.fields(item, where, _PARENT, _PARENT_NEEDS)
@@ -318,16 +324,15 @@ class Reader:
 
     def read_holders(self, value: Any) -> tuple[Holding, ...]:
         result = []
-        contributors, times = self.contributors, self.times
+        known = self.holdings
         for index, item in enumerate(self.sequence(value, ("holders",), MAX_PER_ASSET)):
             get = item.get if type(item) is dict and len(item) == 3 else {}.get
             holder, ppm, since = get("contributor"), get("ppm"), get("from")
             # Most of a million: the same as below in a third of the time.
-            if type(holder) is str and type(ppm) is int and type(since) is str and 0 < ppm <= WHOLE_PPM:
-                known, start = contributors.get(holder), times.get(since)
-                if known is not None and start is not None:
-                    result.append(Holding(known.name, ppm, start, None))
-                    continue
+            plain = type(holder) is str and type(ppm) is int and type(since) is str
+            if plain and (holder, ppm, since) in known:
+                result.append(known[holder, ppm, since])
+                continue
             where = ("holders", index)
             entry = self.fields(item, where, _HOLDER, _HOLDER_NEEDS)
             if "reserve" in entry and "contributor" not in entry:
@@ -343,7 +348,9 @@ class Reader:
             end = self.time(entry["until"], (*where, "until")) if "until" in entry else None
             if end is not None and end <= start:
                 raise FieldError((*where, "until"), "expected a time after `from`")
-            result.append(Holding(holder, entry["ppm"], start, end))
+            result.append(Holding(self.contributors[holder].name, entry["ppm"], start, end))
+            if plain:
+                known[holder, ppm, since] = result[-1]
         return tuple(result)
 
     def time(self, value: Any, path: FieldPath) -> datetime:

@@ -126,11 +126,7 @@ class Rights:
     @cached_property
     def has_absolute_shares(self) -> bool:
         """Whether any edge carries an absolute upstream share."""
-        return any(
-            parent.upstream_ppm and parent.scope == "absolute"
-            for asset in self.assets.values()
-            for parent in asset.parents
-        )
+        return any(parent.scope == "absolute" for parents in self._paying.values() for parent in parents)
 
     @cached_property
     def paying_lineage(self) -> dict[str, tuple[str, ...]]:
@@ -139,12 +135,17 @@ class Rights:
         """
         if self.has_absolute_shares:  # these climb along every edge, paid or not
             return self.lineage
-        paying = {
-            asset.id: tuple(parent.asset for parent in asset.parents if parent.upstream_ppm)
-            for asset in self.assets.values()
-            if asset.parents
-        }
-        return {asset: parents for asset, parents in paying.items() if parents}
+        return {asset: tuple(parent.asset for parent in parents) for asset, parents in self._paying.items()}
+
+    @cached_property
+    def _paying(self) -> dict[str, list[Parent]]:
+        """Asset -> its edges with an upstream share, where it has any."""
+        found: dict[str, list[Parent]] = {}
+        for asset in self.assets.values():
+            for parent in asset.parents:
+                if parent.upstream_ppm:
+                    found.setdefault(asset.id, []).append(parent)
+        return found
 
     def error(self, message: str, path: FieldPath) -> FileError:
         """An error about the field at `path`, with its line."""
@@ -166,9 +167,11 @@ def field_name(path: FieldPath) -> str:
 def holdings_at(asset: Asset, at: datetime) -> tuple[Holding, ...]:
     """The split at a time, in the order of the file; empty where nobody holds the asset then."""
     return tuple(
-        holding
-        for holding in asset.holdings
-        if holding.start <= at and (holding.end is None or at < holding.end)
+        [
+            holding
+            for holding in asset.holdings
+            if holding.start <= at and (holding.end is None or at < holding.end)
+        ]
     )
 
 
