@@ -134,7 +134,7 @@ class PipelineGame:
         chunks = _chunks(missing)
         done = 0
         if self.executor is None:
-            with _one_thread():
+            with one_thread():
                 for chunk in chunks:
                     done = self._keep(*_run(self.pipeline, chunk), done, len(missing))
             return
@@ -217,7 +217,7 @@ def to_ppm(utility: object) -> int:
     return round(utility * MICRO)
 
 
-def _one_thread() -> AbstractContextManager[Any]:
+def one_thread() -> AbstractContextManager[Any]:
     """BLAS and OpenMP of this process limited to one thread. Their libraries come with Python's modules, and are looked
     for again when there are more of these: looking takes milliseconds where many libraries are loaded."""
     limit: AbstractContextManager[Any] = _controller(len(sys.modules)).limit(limits=1)
@@ -231,7 +231,7 @@ def _controller(modules: int) -> ThreadpoolController:  # noqa: ARG001 the key
 
 def _evaluate(pipeline: Pipeline, coalitions: Sequence[int]) -> tuple[list[tuple[int, int]], _Failure | None]:
     """What a worker does with a chunk."""
-    with _one_thread():
+    with one_thread():
         return _run(pipeline, coalitions)
 
 

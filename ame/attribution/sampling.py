@@ -18,6 +18,7 @@ import numpy as np
 from ame.attribution import exact
 from ame.attribution.coalitions import CoalitionMatrix, FloatMatrix, FloatVector, Game, mask_array, to_matrix
 from ame.attribution.designs import PairDesign, WalkDesign
+from ame.attribution.game import one_thread
 from ame.attribution.odd_process import fit_odd, student_factor
 from ame.attribution.state import EstimateState
 from ame.errors import InputError
@@ -88,7 +89,8 @@ def estimate(
     asker = _Asker(game, EstimateState.open(state, players, seed), batch)
     if players <= EXACT_PLAYERS and 1 << players <= budget:
         return _exact(asker, seed)
-    return _Sampler(asker, budget, seed).run(target_error)
+    with one_thread():  # sums of several threads differ in their last bits, and with them what is learned
+        return _Sampler(asker, budget, seed).run(target_error)
 
 
 def _exact(asker: _Asker, seed: int) -> Estimate:

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ame.attribution import odd_process, sampling
 from ame.attribution.designs import PairDesign
@@ -179,6 +180,16 @@ def test_two_runs_are_equal_to_the_bit(make):
     first, second = estimate(make(18), 400, 5), estimate(make(18), 400, 5, batch=37)
     assert first.values.tobytes() == second.values.tobytes()
     assert first.standard_errors.tobytes() == second.standard_errors.tobytes()
+
+
+def test_the_number_of_threads_changes_no_bit():
+    results = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            assert {pool["num_threads"] for pool in threadpool_info()} == {threads}
+            results.append(estimate(staged(24), 1100, 5))
+    assert results[0].values.tobytes() == results[1].values.tobytes()
+    assert results[0].standard_errors.tobytes() == results[1].standard_errors.tobytes()
 
 
 def test_one_and_two_workers_are_equal_to_the_bit():
