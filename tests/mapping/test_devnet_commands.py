@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ame.cli import cli
-from ame.encoding import account_id, named_id
+from ame.encoding import account_id, named_id, typed_data
 from ame.errors import AmeError
-from ame.execution.chain import connect
+from ame.execution.chain import connect, sign
 from ame.mapping import registration
 from ame.mapping.rights import load_rights
 from tests.e2e.test_demo import anvil, free_port
@@ -25,6 +25,7 @@ ACCOUNTS = [
     "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
     "0x90F79bf6EB2c4f870365E785982E1f101E93b906",
 ]
+YEAR_3000 = 32_503_680_000
 REGISTRAR, ALICE = 2, 3  # numbers of the accounts that HEAD names
 
 
@@ -118,6 +119,50 @@ def test_content_of_others_is_left_to_them_unless_it_is_contested(devnet: Devnet
         contract = chain.at("RightsRegistry", devnet.rights)
         assert contract.isContested(content)
         assert f'contributor: "id:0x{bytes(contract.escrowIdOf(content)).hex()}"' in read.stdout
+
+
+def test_publishing_ends_with_1_where_a_stranger_was_first(
+    devnet: Devnet, path: Path, tmp_path: Path
+) -> None:
+    stolen = tmp_path / "stolen.yaml"
+    stolen.write_text(path.read_text().replace("contributor: 'hf:alice'", "contributor: 'hf:bob'"))
+    done = devnet.rights_command("publish", str(stolen), "--account", "TEST::1", "--yes")
+    assert done.exit_code == 0, done
+    done = devnet.rights_command("publish", str(path), "--account", "TEST::0", "--yes")
+    assert done.exit_code == 1
+    refused = done.stderr.splitlines()[-1]
+    assert refused.startswith(f"Error: {path}: asset a: ")
+    assert "register yours with --contest" in refused
+    assert "registered" not in done.stdout
+
+
+def test_the_winner_of_a_contest_gets_a_voucher_for_its_escrow_id(
+    devnet: Devnet, path: Path, tmp_path: Path
+) -> None:
+    published(devnet, path)
+    content = registration.content_hash(load_rights(path).assets["a"])
+    early = devnet.rights_command("release", content.hex())
+    assert early.exit_code == 1
+    assert "no contest of the content" in str(early.exception)
+
+    devnet.rights_command("publish", str(path), "--contest", "--account", "TEST::1", "--yes")
+    winner = registration.asset_id(ACCOUNTS[1], content)
+    with connect(devnet.network) as chain:
+        contract = chain.at("RightsRegistry", devnet.rights)
+        message = typed_data(
+            "AME RightsRegistry", chain.id, devnet.rights, "Settle",
+            contentHash=content, assetId=winner, registrations=2, deadline=YEAR_3000,
+        )  # fmt: skip
+        signatures = [sign(chain.account(f"TEST::{number}"), message) for number in (0, 1)]
+        chain.send(contract.settle, content, winner, YEAR_3000, signatures, sender=chain.account("TEST::2"))
+        escrow = bytes(contract.escrowIdOf(content))
+
+    voucher = tmp_path / "voucher.json"
+    voucher.write_text(devnet.rights_command("release", content.hex()).stdout)
+    bound = devnet.ame("bind", str(voucher), "--account", "TEST::1", "--yes", "--json")
+    assert json.loads(bound.stdout)["contributor_id"] == "0x" + escrow.hex()
+    with connect(devnet.network) as chain:
+        assert chain.at("ContributorRegistry", devnet.contributors).holderOf(escrow) == ACCOUNTS[1]
 
 
 def test_an_asset_that_was_never_published_is_named(devnet: Devnet, path: Path) -> None:
