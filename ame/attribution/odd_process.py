@@ -30,7 +30,6 @@ probabilities proportional to 1 / sqrt(s (n - s)), which makes the sum over play
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import comb
 from typing import NamedTuple
 
@@ -38,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ame.attribution.coalitions import FloatMatrix, FloatVector
+from ame.attribution.lbfgs import lowered
 
 LENGTHS = (0.2, 0.5, 1.0, 2.0)
 NUGGETS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # never interpolate: a kink in the game would bend all values
@@ -52,7 +52,6 @@ STRATUM = 8  # pairs at least in each, so that its spread is known
 HIDDEN, WAVES = 4, 160  # directions of the even part, and random mixtures of them
 HIDDEN_WEIGHT, HIDDEN_LENGTH = 100.0, 0.5
 LEARNING_WAVES, LEARNING_STEPS = 80, 100
-REMEMBERED = 10  # steps from which the curvature is known (L-BFGS)
 CHUNK = 4096  # pairs whose features are in memory at once
 
 
@@ -328,7 +327,7 @@ def _learned(
         value, slope = _unlikeliness(signs, odd, even, kernel, scaled * kernel.relevance)
         return value + 0.5 * float(point @ point), (slope * kernel.relevance + scaled).ravel()
 
-    learned = _lowered(loss, (directions / kernel.relevance).ravel())
+    learned = lowered(loss, (directions / kernel.relevance).ravel(), LEARNING_STEPS)
     return np.asarray(learned.reshape(directions.shape) * kernel.relevance)
 
 
@@ -363,40 +362,6 @@ def _unlikeliness(
         by_feature = features @ inverse[:, waves] - np.outer(weights / spread, weights @ features[:, waves])
         by_angle += scale * rate * by_feature
     return value, mixtures.T @ (by_angle.T @ signs)
-
-
-def _lowered(loss: Callable[[FloatVector], tuple[float, FloatVector]], point: FloatVector) -> FloatVector:
-    """After LEARNING_STEPS of L-BFGS (Nocedal 1980), each of which lowers the loss or is the last."""
-    value, slope = loss(point)
-    memory: list[tuple[FloatVector, FloatVector]] = []
-    for _ in range(LEARNING_STEPS):
-        step = -_curved(slope, memory)
-        for _ in range(20):
-            tried, (lower, bent) = point + step, loss(point + step)
-            if lower <= value + 1e-4 * float(step @ slope):
-                break
-            step = step / 2
-        else:
-            break
-        if float(step @ (bent - slope)) > 0.0:
-            memory = [*memory, (step, bent - slope)][-REMEMBERED:]
-        point, value, slope = tried, lower, bent
-    return point
-
-
-def _curved(slope: FloatVector, memory: list[tuple[FloatVector, FloatVector]]) -> FloatVector:
-    """The slope times the inverse curvature that the steps and changes of slope in `memory` tell; at first of norm 1."""
-    if not memory:
-        return np.asarray(slope / max(float(np.linalg.norm(slope)), 1e-300))
-    parts: list[float] = []
-    for step, change in reversed(memory):
-        parts.append(float(step @ slope) / float(step @ change))
-        slope = slope - parts[-1] * change
-    step, change = memory[-1]
-    slope = slope * (float(step @ change) / float(change @ change))
-    for (step, change), part in zip(memory, reversed(parts), strict=True):
-        slope = slope + step * (part - float(change @ slope) / float(step @ change))
-    return slope
 
 
 class _LeftOut(NamedTuple):

@@ -11,7 +11,7 @@ from ame.bundle import Bundle
 from ame.execution.ledger import StageLedger
 from tests.audit.synthetic import History, random_epoch
 from tests.audit.tampering import Copy
-from tests.audit.test_second_opinion import needs_node, second_opinion
+from tests.audit.test_second_opinion import second_opinion
 
 
 def moved(ledger: StageLedger) -> StageLedger:
@@ -61,7 +61,6 @@ def test_a_false_ledger_before_an_older_settlement_is_found(tmp_path: Path) -> N
         assert "settlement 2: settlement.json: training_data: before" in report.sentence
 
 
-@needs_node
 def test_the_second_opinion_finds_it_too(tmp_path: Path) -> None:
     forged = forged_history(tmp_path)
     for given in (forged.folders[:3], forged.folders[1:]):

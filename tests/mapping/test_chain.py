@@ -122,10 +122,10 @@ def test_a_part_that_was_passed_on_counts_from_its_block(chain: Chain, registry:
     assert f"did:pkh:eip155:{chain.id}:{rival.address}" in as_of(chain, registry, text, chain.block)
 
 
-def contest(chain: Chain, registry: Any, text: str) -> bytes:
-    """A rival registers the same data as hers; the id of her asset."""
+def contest(chain: Chain, registry: Any, text: str, asset: str = "data") -> bytes:
+    """A rival registers an asset as hers, all of it; the id that it gets."""
     rights, rival = parse_rights(text), chain.account(RIVAL)
-    hers = registration.to_registered(rights.assets["data"], rights, {}, now(chain))
+    hers = registration.to_registered(rights.assets[asset], rights, {}, now(chain))
     hers = hers._replace(split=(registration.Part(account_id(rival.address), 10**6),))
     chain.send(registry.register, hers, "training_data", "CC0-1.0", sender=rival)
     return registration.asset_id(rival.address, hers.content_hash)
@@ -184,12 +184,8 @@ def test_a_settled_contest_pays_the_asset_that_counts(chain: Chain, registry: An
 
 
 def grabbed(chain: Chain, registry: Any, text: str) -> bytes:
-    """A stranger registers what has no content first, all of it his: its hash is that of its name."""
-    rights, rival = parse_rights(text), chain.account(RIVAL)
-    his = registration.to_registered(rights.assets["undeclared"], rights, {}, now(chain))
-    his = his._replace(split=(registration.Part(account_id(rival.address), 10**6),))
-    chain.send(registry.register, his, "training_data", "CC0-1.0", sender=rival)
-    return registration.asset_id(rival.address, his.content_hash)
+    """A stranger registers what has no content first: its hash is that of its name."""
+    return contest(chain, registry, text, "undeclared")
 
 
 def test_a_strangers_registration_is_refused_and_the_rest_published(
