@@ -139,8 +139,7 @@ def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: b
         not _DATASET_KEYS.isdisjoint(data) and _MODEL_KEYS.isdisjoint(data)
     )
     bare_id = fields.asset_id(asset_id.removeprefix(DATASETS), "id")
-    asset_id = DATASETS + bare_id if is_dataset else bare_id
-    gaps = []
+    gaps: list[CardGap] = []
     if is_dataset:
         stage = "training_data"
         sources = [fields.source(text) for text in fields.texts("source_datasets")]
@@ -157,25 +156,28 @@ def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: b
         if not datasets and relation not in ("merge", "quantized"):  # these two are made without data
             gaps.append(CardGap("undeclared-data", first_line))
     license_ = fields.license(_hub_tags(data), gaps)
-    owner = bare_id.split("/")[0] if "/" in bare_id else None
-    if owner is None:
+    owner, slash, _ = bare_id.partition("/")
+    if not slash:
         gaps.append(CardGap("unknown-holder", first_line))
     title = data.get("pretty_name") or data.get("model_name")
     return Card(
-        asset_id,
+        DATASETS + bare_id if is_dataset else bare_id,
         stage,
         license_,
         tuple(dict(parents).items()),
-        (f"hf:{owner}",) if owner else (),
+        (f"hf:{owner}",) if slash else (),
         tuple(gaps),
         str(path),
         first_line,
-        title=names.escaped(title)[:200] if isinstance(title, str) and title else None,
+        None,
+        names.escaped(title)[:200] if isinstance(title, str) and title else None,
     )
 
 
 class _Fields:
     """The fields of a card, with errors that name the line."""
+
+    __slots__ = ("data", "first_line", "one_line", "path")
 
     def __init__(self, data: Any, path: Path, first_line: int, one_line: bool) -> None:
         self.data, self.path, self.first_line, self.one_line = data, path, first_line, one_line
@@ -204,6 +206,8 @@ class _Fields:
         return value
 
     def asset_id(self, text: str, field: str) -> str:
+        if names.is_asset_id(text):
+            return text
         try:
             return names.check_asset_id(text, field)
         except InputError as error:

@@ -130,23 +130,27 @@ _FOUND: WeakKeyDictionary[Rights, tuple[Conflict, ...]] = WeakKeyDictionary()
 
 
 def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
-    lineage = rights.lineage
+    assets, lineage = rights.assets, rights.lineage
     order = rights.order if wanted is None else [asset for asset in rights.order if asset in wanted]
     duties: _Duties = {}
     handed_down: _Duties = {}
     found = []
     for name in order:
-        asset = rights.assets[name]
+        asset = assets[name]
         inherited = _inherited(lineage[name], duties, handed_down)
         terms, broken = _best_terms(asset, inherited)
+        owed = inherited
         if terms.asks:
-            duties[name] = inherited.copy()
+            owed = inherited.copy()
+            itself = (_Duty(name, 0, None),)
             for key in terms.asks:
-                duties[name][key] = (_Duty(name, 0, None), *inherited.get(key, ()))
-                if key[0] in ("noncommercial", "unknown-license") and key not in inherited:
-                    broken.append((key, (name,)))
-        else:
-            duties[name] = inherited
+                if key in inherited:
+                    owed[key] = itself + inherited[key]
+                else:
+                    owed[key] = itself
+                    if key[0] in ("noncommercial", "unknown-license"):
+                        broken.append((key, (name,)))
+        duties[name] = owed
         for key, origins in broken:
             found.append(Conflict(*key, name, origins[:SOURCES_SHOWN], len(origins) > SOURCES_SHOWN, duties))
         for key, above in inherited.items():
@@ -177,17 +181,16 @@ def _inherited(
     if len(parents) == 1:
         return handed_down[parents[0]]
     result = handed_down[parents[0]].copy()
-    several: dict[_Key, list[_Duty]] = {}
+    several = set()
     for parent in parents[1:]:
         for key, above in handed_down[parent].items():
-            if key not in result:
-                result[key] = above
-            elif key in several:
-                several[key] += above
+            if key in result:
+                result[key] += above
+                several.add(key)
             else:
-                several[key] = [*result[key], *above]
-    for key, duties_ in several.items():
-        result[key] = _nearest(duties_)
+                result[key] = above
+    for key in several:
+        result[key] = _nearest(result[key])
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
@@ -24,25 +23,14 @@ def missing_parents(parents: Parents) -> Iterator[tuple[str, int]]:
 
 def find_cycle(parents: Parents) -> list[str]:
     """One cycle as [a, b, .., a], or nothing. Missing parents count as leaves."""
-    _, left = _sorted(parents)
-    if not left:
-        return []
-    # Each asset that is left has a parent that is left: follow them until one repeats.
-    at = min(left)
-    seen: dict[str, int] = {}
-    walk: list[str] = []
-    while at not in seen:
-        seen[at] = len(walk)
-        walk.append(at)
-        at = next(parent for parent in parents[at] if parent in left)
-    return [*walk[seen[at] :], at]
+    return _sorted(parents)[1]
 
 
 def parents_first(parents: Parents) -> list[str]:
-    """Every asset after all of its parents, ties in the order given. InputError where there is a cycle."""
-    order, left = _sorted(parents)
-    if left:
-        raise InputError(f"the lineage is a cycle: {' -> '.join(find_cycle(parents))}")
+    """Every asset after all of its parents, otherwise in the order given. InputError where there is a cycle."""
+    order, cycle = _sorted(parents)
+    if cycle:
+        raise InputError(f"the lineage is a cycle: {' -> '.join(cycle)}")
     return order
 
 
@@ -58,20 +46,37 @@ def with_ancestors(parents: Parents, assets: Iterable[str]) -> set[str]:
     return found
 
 
-def _sorted(parents: Parents) -> tuple[list[str], set[str]]:
-    """Kahn (1962): the order, and what cannot be ordered."""
-    missing = {asset: len(above) for asset, above in parents.items() if above}
-    children: dict[str, list[str]] = defaultdict(list)
+def _sorted(parents: Parents) -> tuple[list[str], list[str]]:
+    """The order, and the first cycle met: a search in depth from each asset in turn, which a list whose
+    parents stand first never starts."""
+    order: dict[str, None] = {}
     for asset, above in parents.items():
-        for parent in above:
-            children[parent].append(asset)
-    for nobody in children.keys() - parents.keys():  # not waited for
-        for child in children[nobody]:
-            missing[child] -= 1
-    order = [asset for asset in parents if not missing.get(asset)]
-    for asset in order:  # grows while it is read
-        for child in children.get(asset, ()):
-            missing[child] -= 1
-            if not missing[child]:
-                order.append(child)
-    return order, set(parents).difference(order)
+        if asset in order:
+            continue
+        if not all(map(order.__contains__, above)):
+            cycle = _place(asset, parents, order)
+            if cycle:
+                return list(order), cycle
+        order[asset] = None
+    return list(order), []
+
+
+def _place(asset: str, parents: Parents, order: dict[str, None]) -> list[str]:
+    """Put everything above an asset, and the asset, into the order; or the cycle on the way up."""
+    walk = {asset: iter(parents[asset])}  # from the asset up, each with the parents not looked at yet
+    at = asset
+    while True:
+        for parent in walk[at]:
+            if parent in walk:
+                path = list(walk)
+                return [*path[path.index(parent) :], parent]
+            if parent not in order and parent in parents:
+                walk[parent] = iter(parents[parent])
+                at = parent
+                break
+        else:
+            order[at] = None
+            walk.popitem()
+            if not walk:
+                return []
+            at = next(reversed(walk))

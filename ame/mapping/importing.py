@@ -82,7 +82,8 @@ class _Importer:
             files[card.id] = card.file
             self.add(card)
             for parent, _ in card.parents:
-                named.setdefault(parent, card)
+                if parent not in files:  # so far
+                    named.setdefault(parent, card)
         for parent, card in named.items():
             if parent not in files:
                 stage = "training_data" if parent.startswith(DATASETS) else "base_model"

@@ -229,14 +229,18 @@ class Reader:
 
     def read_assets(self, value: Any) -> dict[str, Asset]:
         result: dict[str, Asset] = {}
-        folded: dict[str, str] = {}
         for index, item in enumerate(self.sequence(value, ("assets",))):
             try:
                 asset = self.read_asset(item)
-                self.unique(asset.id, result, folded, ("id",))
+                if asset.id in result:
+                    raise FieldError(("id",), f"{asset.id!r} is given twice")
             except FieldError as error:
                 raise FieldError(("assets", index, *error.path), str(error)) from error
             result[asset.id] = asset
+        if len(set(map(str.casefold, result))) < len(result):
+            folded: dict[str, str] = {}
+            for index, name in enumerate(result):
+                self.unique(name, {}, folded, ("assets", index, "id"))
         return result
 
     def read_asset(self, item: Any) -> Asset:
