@@ -177,10 +177,12 @@ def mutants(sources: dict[str, bytes]) -> list[Mutant]:
                 ending = source.index(b";", end - 1) + 1
                 if source[end : ending - 1].strip():
                     continue  # a loop's step, which no semicolon ends
-                statement = source[start:ending].decode()
-                found.append(
-                    Mutant(path, start, ending, "left out", f"if (!Mutant.on({{on}})) {{ {statement} }}")
-                )
+                changed = f"if (!Mutant.on({{on}})) {{ {source[start:ending].decode()} }}"
+                if (
+                    parents[-1] == "IfStatement"
+                ):  # without braces of its own: an else that follows is not ours
+                    changed = f"{{ {changed} }}"
+                found.append(Mutant(path, start, ending, "left out", changed))
     return found
 
 
