@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
-import {Claim} from "../../contracts/Records.sol";
+import {Claim, LeafProof, Terms} from "../../contracts/Records.sol";
 import {FeeToken, HookToken} from "./support/OddTokens.sol";
 import {PoolTest} from "./support/PoolTest.sol";
 import {Visitor} from "./Properties.t.sol";
@@ -275,5 +275,55 @@ contract OddTokensTest is PoolTest {
         SettlementPool one = handler.feePool();
         assertEq(one.unallocated(), handler.feeToken().balanceOf(address(one)));
         assertEq(one.reserved(), one.unallocated());
+    }
+}
+
+/// An ETH pool with a false settlement, whose challenger refuses ETH.
+contract RefusedBondsTest is PoolTest {
+    function _open(Terms memory terms) private {
+        pool = SettlementPool(factory.createPool(terms, 0));
+        vm.deal(customer, REVENUE);
+        vm.prank(customer);
+        pool.deposit{value: REVENUE}(REVENUE, "");
+        _prepare(4);
+        books[1][0].cumulatives[2] -= 1;
+        books[1][0].cumulatives[3] += 1;
+        _post();
+    }
+
+    function test_a_refused_bond_is_out_of_the_reach_of_claims_until_it_is_withdrawn() public {
+        _open(_terms(address(0)));
+        vm.etch(auditor, hex"fe");
+        _challengeTransition(0, 3);
+        assertEq(pool.credits(auditor), BOND / 2);
+        assertEq(pool.reserved(), REVENUE + BOND / 2);
+        vm.prank(auditor);
+        pool.withdrawCredit(outsider);
+        assertEq(pool.reserved(), REVENUE);
+        assertEq(address(pool).balance, REVENUE);
+    }
+
+    function test_no_bond_is_no_credit() public {
+        Terms memory terms = _terms(address(0));
+        (terms.bondWei, terms.demandBondWei) = (0, 0);
+        _open(terms);
+        vm.etch(auditor, hex"fe");
+        vm.recordLogs();
+        _challengeTransition(0, 3);
+        assertEq(vm.getRecordedLogs().length, 1); // Cancelled
+    }
+
+    function test_attack_too_little_gas_turns_no_bond_into_a_credit() public {
+        _open(_terms(address(0)));
+        vm.etch(auditor, hex"5a61afc811600957005b5f5ffd"); // refuses where it has less than 45,000 gas
+        LeafProof memory before = _leaf(0, 0, 3);
+        bytes memory challenge =
+            abi.encodeCall(pool.challengeTransition, (updates, 0, 3, before, _leaf(1, 0, 3), _weight(0, 3)));
+        bool caught = false;
+        for (uint256 gas_ = 50_000; !caught; gas_ += 1000) {
+            vm.prank(auditor);
+            (caught,) = address(pool).call{gas: gas_}(challenge);
+        }
+        assertEq(pool.credits(auditor), 0);
     }
 }

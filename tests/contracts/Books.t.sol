@@ -306,14 +306,24 @@ contract BooksTest is PoolTest {
     }
 
     function test_terms_that_no_settlement_could_follow_are_refused() public {
-        Terms memory terms = _terms(address(token));
-        terms.challengeSeconds = type(uint32).max / 2; // times beyond 32 bits
-        vm.expectRevert(PoolBase.InvalidTerms.selector);
-        factory.createPool(terms, 0);
-        terms = _terms(address(token));
-        terms.arbiter = operator; // who would cancel lies before their proof, and keep the bond
-        vm.expectRevert(PoolBase.InvalidTerms.selector);
-        factory.createPool(terms, 0);
+        Terms[9] memory wrong;
+        for (uint256 i = 0; i < wrong.length; ++i) {
+            wrong[i] = _terms(address(token));
+        }
+        (wrong[0].stageCount, wrong[1].stageCount) = (1, 6);
+        wrong[2].proposer = address(0);
+        wrong[3].arbiter = operator; // who would cancel lies before their proof, and keep the bond
+        wrong[4].challengeSeconds = 0;
+        wrong[5].challengeSeconds = type(uint32).max / 2; // times beyond 32 bits
+        wrong[6].registry = outsider; // no contracts
+        wrong[7].token = outsider;
+        wrong[8].challengeSeconds = uint32((type(uint32).max - block.timestamp) / 2 + 1);
+        for (uint256 i = 0; i < wrong.length; ++i) {
+            vm.expectRevert(PoolBase.InvalidTerms.selector);
+            factory.createPool(wrong[i], 0);
+        }
+        wrong[8].challengeSeconds -= 1; // the longest that a settlement can wait for
+        factory.createPool(wrong[8], 0);
     }
 
     function test_attack_what_receivers_return_costs_no_more_in_a_batch() public {

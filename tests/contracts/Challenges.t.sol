@@ -310,6 +310,78 @@ contract ChallengesTest is PoolTest {
         pool.withdrawCredit(outsider);
     }
 
+    function test_attack_the_bonds_of_a_demand_are_paid_once() public {
+        _post();
+        _demand(0, 6);
+        _demand(1, 6);
+        skip(PERIOD / 4);
+        pool.cancelUnanswered(0, 6);
+        vm.expectRevert(abi.encodeWithSelector(Challenges.NoSuchDemand.selector, 2, 0, 6));
+        pool.reclaimDemandBond(2, 0, 6);
+        assertEq(address(pool).balance, DEMAND_BOND); // of the other demand
+    }
+
+    function test_attack_a_credit_is_paid_once() public {
+        books[2][0].cumulatives[2] -= 1;
+        books[2][0].cumulatives[3] += 1;
+        _post();
+        vm.etch(auditor, hex"fe");
+        _challengeTransition(0, 3);
+        vm.startPrank(auditor);
+        pool.withdrawCredit(outsider);
+        vm.expectRevert(abi.encodeWithSelector(Challenges.NoCredit.selector, auditor));
+        pool.withdrawCredit(outsider);
+    }
+
+    /// A leaf worth one unit less and its sibling one more: the sum is right, the root is not.
+    function _moveOneUnit(bytes memory proof) private pure {
+        bytes32 sibling;
+        assembly ("memory-safe") { sibling := mload(add(proof, 64)) } // 32 bytes of hash, then 16 of sum
+        sibling = bytes32(uint256(sibling) + (1 << 128));
+        assembly ("memory-safe") { mstore(add(proof, 64), sibling) }
+    }
+
+    function test_attack_forged_proofs_of_an_honest_settlement_prove_nothing() public {
+        _post();
+        uint32 index = 3;
+        LeafProof memory before = _leaf(1, 0, index);
+        LeafProof memory afterwards = _leaf(2, 0, index);
+        WeightProof memory weight = _weight(0, index);
+        bytes memory refusal = abi.encodeWithSelector(Challenges.InvalidLeaf.selector, 0, index);
+
+        LeafProof memory forged = _leaf(1, 0, index);
+        forged.cumulative -= 1;
+        _moveOneUnit(forged.proof);
+        vm.expectRevert(refusal);
+        _challengeTransition(0, index, forged, afterwards, weight);
+
+        forged = _leaf(2, 0, index);
+        forged.cumulative -= 1;
+        _moveOneUnit(forged.proof);
+        vm.expectRevert(refusal);
+        _challengeTransition(0, index, before, forged, weight);
+
+        weight.weight -= 1;
+        _moveOneUnit(weight.proof);
+        vm.expectRevert(refusal);
+        _challengeTransition(0, index, before, afterwards, weight);
+    }
+
+    function test_attack_forged_duplicates_of_an_honest_settlement_prove_nothing() public {
+        _post();
+        LeafProof memory leaf = _leaf(2, 0, 3);
+        LeafProof memory other = _leaf(2, 0, 2);
+        vm.startPrank(auditor);
+        vm.expectRevert(abi.encodeWithSelector(Challenges.InvalidLeaf.selector, 0, 2));
+        pool.challengeDuplicate(
+            updates, 0, leaf.contributorId, 2, other.cumulative, other.proof, 3, leaf.cumulative, leaf.proof
+        );
+        vm.expectRevert(abi.encodeWithSelector(Challenges.InvalidLeaf.selector, 0, 2));
+        pool.challengeDuplicate(
+            updates, 0, leaf.contributorId, 3, leaf.cumulative, leaf.proof, 2, other.cumulative, other.proof
+        );
+    }
+
     function test_challenges_end_with_activation() public {
         books[2][0].cumulatives[2] -= 1;
         books[2][0].cumulatives[3] += 1;

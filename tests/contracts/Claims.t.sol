@@ -60,7 +60,9 @@ contract ClaimsTest is PoolTest {
         Claim memory old = _claim(0, 4);
         _settle(0);
         assertEq(pool.claim(old), old.cumulative);
-        assertEq(pool.claim(_claim(0, 4)), books[2][0].cumulatives[4] - old.cumulative);
+        uint128 rest = books[2][0].cumulatives[4] - old.cumulative;
+        assertEq(pool.claimable(0, _id(0, 4), books[2][0].cumulatives[4]), rest);
+        assertEq(pool.claim(_claim(0, 4)), rest);
         assertEq(pool.claim(old), 0); // below what was paid: 0, no revert
         _propose(0);
         vm.expectRevert(abi.encodeWithSelector(Claims.InvalidProof.selector, 0));

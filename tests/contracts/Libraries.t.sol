@@ -113,9 +113,46 @@ contract LibrariesTest is Test {
         vm.expectRevert(MerkleSum.MalformedProof.selector);
         fast.climb(0, 0, 0, "");
         vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbWithPrefix(0, 0, 0, "");
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
         fast.climb(0, 0, 0, new bytes(33 * 48));
         vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbWithPrefix(0, 0, 0, new bytes(33 * 48));
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
         fast.climb(0, 0, 4, new bytes(2 * 48));
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbWithPrefix(0, 0, 4, new bytes(2 * 48));
+        (,, uint256 deepest) = fast.climb(0, 0, 0, new bytes(32 * 48));
+        assertEq(deepest, 32);
+        (,, deepest,) = fast.climbWithPrefix(0, 0, 0, new bytes(32 * 48));
+        assertEq(deepest, 32);
+        fast.climbRange(new bytes32[](1), new uint128[](1), 0, 32, new bytes(32 * 48));
+    }
+
+    function test_a_sum_may_be_the_greatest_of_128_bits_and_no_more() public {
+        bytes memory sibling = abi.encodePacked(bytes32(0), type(uint128).max - 5);
+        (, uint256 total,) = fast.climb(0, 5, 0, sibling);
+        assertEq(total, type(uint128).max);
+        (, total,,) = fast.climbWithPrefix(0, 5, 0, sibling);
+        assertEq(total, type(uint128).max);
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climb(0, 6, 0, sibling);
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbWithPrefix(0, 6, 0, sibling);
+    }
+
+    /// Each with as many nodes as its shape asks for.
+    function test_range_refuses_no_leaves_other_amounts_depth_33_and_indices_out_of_range() public {
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbRange(new bytes32[](0), new uint128[](0), 1, 1, new bytes(2 * 48));
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbRange(new bytes32[](1), new uint128[](2), 0, 1, new bytes(48));
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbRange(new bytes32[](2), new uint128[](1), 0, 1, "");
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbRange(new bytes32[](1), new uint128[](1), 0, 33, new bytes(33 * 48));
+        vm.expectRevert(MerkleSum.MalformedProof.selector);
+        fast.climbRange(new bytes32[](1), new uint128[](1), 2, 1, new bytes(48));
     }
 
     function testFuzz_range_equals_the_plain_one(

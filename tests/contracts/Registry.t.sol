@@ -213,6 +213,23 @@ contract RegistryTest is Test {
         assertEq(registry.holderOf(id), outsider);
     }
 
+    function test_attack_a_transfer_under_way_ends_with_a_recovery() public {
+        _bind(DELAY);
+        address thief = makeAddr("thief of alice's key");
+        address next = makeAddr("alice's new key");
+        vm.prank(alice);
+        registry.startHolderTransfer(id, thief);
+        vm.prank(registrar);
+        registry.startRecovery(id, next);
+        skip(DELAY);
+        vm.prank(next);
+        registry.finishRecovery(id, next);
+        vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, id, thief));
+        vm.prank(thief);
+        registry.acceptHolderTransfer(id, thief);
+        assertEq(registry.holderOf(id), next);
+    }
+
     function test_no_recovery_where_the_binding_excluded_it() public {
         _bind(0);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NoRecovery.selector, id));
