@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from ame.mapping import graph
@@ -35,13 +35,8 @@ _LENGTH = itemgetter(1)
 _Key: TypeAlias = tuple[str, str]  # kind, licence
 
 
-class _Duty(NamedTuple):
-    """What an asset owes to a licence of `origin`: how many edges above, and the next asset on the way there."""
-
-    origin: str
-    length: int
-    parent: str | None
-
+# What an asset owes to a licence of an origin: the origin, how many edges above, and the next asset on the way there.
+_Duty: TypeAlias = tuple[str, int, str | None]
 
 # Asset -> what it owes, and to whom: for each key itself, if it asks, and the nearest origins above it, nearest first.
 _Duties: TypeAlias = dict[str, dict[_Key, tuple[_Duty, ...]]]
@@ -139,18 +134,12 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
         asset = assets[name]
         inherited = _inherited(lineage[name], duties, handed_down)
         terms, broken = _best_terms(asset, inherited)
-        owed = inherited
-        if terms.asks:
-            owed = inherited.copy()
-            itself = (_Duty(name, 0, None),)
-            for key in terms.asks:
-                if key in inherited:
-                    owed[key] = itself + inherited[key]
-                else:
-                    owed[key] = itself
-                    if key[0] in ("noncommercial", "unknown-license"):
-                        broken.append((key, (name,)))
-        duties[name] = owed
+        duties[name] = owed = inherited.copy() if terms.asks else inherited
+        itself = ((name, 0, None),)
+        for key in terms.asks:
+            owed[key] = itself + inherited.get(key, ())
+            if key[0] in ("noncommercial", "unknown-license") and key not in inherited:
+                broken.append((key, (name,)))
         for key, origins in broken:
             found.append(Conflict(*key, name, origins[:SOURCES_SHOWN], len(origins) > SOURCES_SHOWN, duties))
         for key, above in inherited.items():
@@ -169,21 +158,20 @@ def _inherited(
     parents: Sequence[str], duties: _Duties, handed_down: _Duties
 ) -> dict[_Key, tuple[_Duty, ...]]:
     """What the parents owe and ask, one edge further down. handed_down: the same by parent, for its other children."""
-    if not parents:
-        return {}
+    result: dict[_Key, tuple[_Duty, ...]] = {}
+    several = set()
     for parent in parents:
-        if parent not in handed_down:
-            handed_down[parent] = {
-                key: tuple([_Duty(origin, length + 1, parent) for origin, length, _ in above[:_SOURCES_KEPT]])
+        down = handed_down.get(parent)
+        if down is None:
+            down = handed_down[parent] = {
+                key: tuple([(origin, length + 1, parent) for origin, length, _ in above[:_SOURCES_KEPT]])
                 for key, above in duties[parent].items()
                 if key[0] != "unknown-license"  # asks nothing of others
             }
-    if len(parents) == 1:
-        return handed_down[parents[0]]
-    result = handed_down[parents[0]].copy()
-    several = set()
-    for parent in parents[1:]:
-        for key, above in handed_down[parent].items():
+        if not result:
+            result = down if len(parents) == 1 else down.copy()
+            continue
+        for key, above in down.items():
             if key in result:
                 result[key] += above
                 several.add(key)
@@ -198,7 +186,8 @@ def _nearest(duties: Iterable[_Duty]) -> tuple[_Duty, ...]:
     """The nearest origins, each once."""
     nearest: dict[str, _Duty] = {}
     for duty in sorted(duties, key=_LENGTH):
-        nearest.setdefault(duty.origin, duty)
+        if duty[0] not in nearest:
+            nearest[duty[0]] = duty
     return tuple(nearest.values())[:_SOURCES_KEPT]
 
 
@@ -207,10 +196,7 @@ _Broken: TypeAlias = list[tuple[_Key, tuple[str, ...]]]  # key and origins
 
 def _best_terms(asset: Asset, inherited: Mapping[_Key, tuple[_Duty, ...]]) -> tuple[Terms, _Broken]:
     """Of a licence with an OR, the side that breaks least; and what it breaks."""
-    ways = options(asset.license)
-    if not inherited:
-        return ways[0], []
-    choices = [(terms, _broken(asset, terms, inherited)) for terms in ways]
+    choices = [(terms, _broken(asset, terms, inherited)) for terms in options(asset.license)]
     return choices[0] if len(choices) == 1 else min(choices, key=lambda choice: len(choice[1]))
 
 
@@ -219,9 +205,9 @@ def _broken(asset: Asset, terms: Terms, inherited: Mapping[_Key, tuple[_Duty, ..
     for key, above in inherited.items():
         kind, license_ = key
         if kind == "attribution":  # a parent is credited by being named as one
-            if above[-1].length > 1:
+            if above[-1][1] > 1:
                 origins = tuple(
-                    [duty.origin for duty in above if duty.length > 1 and duty.origin not in asset.credits]
+                    [origin for origin, length, _ in above if length > 1 and origin not in asset.credits]
                 )
                 if origins:
                     broken.append((key, origins))
@@ -230,7 +216,7 @@ def _broken(asset: Asset, terms: Terms, inherited: Mapping[_Key, tuple[_Duty, ..
         ):
             continue
         else:
-            broken.append((key, tuple([duty.origin for duty in above])))
+            broken.append((key, tuple([origin for origin, _, _ in above])))
     return broken
 
 
@@ -240,7 +226,7 @@ def _uncredited(asset: Asset, key: _Key, lineage: graph.Parents, duties: _Duties
     below: dict[str, str] = {}
     waiting = [asset.id]
     for at in waiting:  # grows while it is read
-        if at not in credited and duties[at][key][0].length == 0:
+        if at not in credited and duties[at][key][0][1] == 0:
             path = [at]
             while path[-1] != asset.id:
                 path.append(below[path[-1]])

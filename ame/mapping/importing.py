@@ -184,13 +184,9 @@ def to_text(document: Mapping[str, Any]) -> str:
 
 
 def _flow(value: Any) -> str:
-    if type(value) is str:
-        return _quoted(value)
-    if type(value) is int:
-        return str(value)
-    if type(value) is dict:
+    if type(value) is dict:  # most
         pairs = [
             f"{key}: {_quoted(item) if type(item) is str else _flow(item)}" for key, item in value.items()
         ]
-        return "{" + ", ".join(pairs) + "}"
-    return json.dumps(value)
+        return f"{{{', '.join(pairs)}}}"
+    return _quoted(value) if type(value) is str else str(value) if type(value) is int else json.dumps(value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 from ame.errors import FileError
@@ -53,6 +54,9 @@ class Parent(NamedTuple):
     relation: str = "derived"
     upstream_ppm: int = 0
     scope: str = "relative"
+
+
+_ASSET_OF = attrgetter("asset")
 
 
 class Asset(NamedTuple):
@@ -116,7 +120,7 @@ class Rights:
     @cached_property
     def lineage(self) -> dict[str, tuple[str, ...]]:
         """Asset -> the assets that it was made from."""
-        return {asset.id: tuple([parent.asset for parent in asset.parents]) for asset in self.assets.values()}
+        return {name: tuple(map(_ASSET_OF, asset.parents)) for name, asset in self.assets.items()}
 
     @cached_property
     def order(self) -> list[str]:
