@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ISettlementPool} from "../../contracts/interfaces/ISettlementPool.sol";
 import {SettlementPool} from "../../contracts/SettlementPool.sol";
-import {Claim, LeafProof, Terms} from "../../contracts/Records.sol";
+import {Claim, Terms} from "../../contracts/Records.sol";
 import {FeeToken, HookToken} from "./support/OddTokens.sol";
 import {PoolTest} from "./support/PoolTest.sol";
 import {Visitor} from "./Properties.t.sol";
@@ -315,14 +315,15 @@ contract RefusedBondsTest is PoolTest {
 
     function test_attack_too_little_gas_turns_no_bond_into_a_credit() public {
         _open(_terms(address(0)));
+        _demand(0, 3);
+        vm.prank(arbiter);
+        pool.cancel();
         vm.etch(auditor, hex"5a61afc811600957005b5f5ffd"); // refuses where it has less than 45,000 gas
-        LeafProof memory before = _leaf(0, 0, 3);
-        bytes memory challenge =
-            abi.encodeCall(pool.challengeTransition, (updates, 0, 3, before, _leaf(1, 0, 3), _weight(0, 3)));
-        bool caught = false;
-        for (uint256 gas_ = 50_000; !caught; gas_ += 1000) {
-            vm.prank(auditor);
-            (caught,) = address(pool).call{gas: gas_}(challenge);
+        bytes memory reclaim = abi.encodeCall(pool.reclaimDemandBond, (1, 0, 3));
+        bool reclaimed = false;
+        for (uint256 gas_ = 30_000; !reclaimed; gas_ += 1000) {
+            vm.prank(outsider);
+            (reclaimed,) = address(pool).call{gas: gas_}(reclaim);
         }
         assertEq(pool.credits(auditor), 0);
     }

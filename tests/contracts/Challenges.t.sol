@@ -222,6 +222,18 @@ contract ChallengesTest is PoolTest {
         this.answer(0, 2);
     }
 
+    function test_answer_from_sums_other_than_the_declared_is_no_answer() public {
+        books[2][0].cumulatives[2] += 1;
+        StageProposal[] memory stages = _proposals();
+        stages[1].weightTotal += 1;
+        _post(_before(), stages);
+        for (uint8 stage = 0; stage < 2; ++stage) {
+            _demand(stage, 6); // a leaf that is right
+            vm.expectRevert(abi.encodeWithSelector(Challenges.InvalidLeaf.selector, stage, 6));
+            this.answer(stage, 6);
+        }
+    }
+
     function answer(uint8 stage, uint32 index) external {
         _answer(stage, index);
     }
