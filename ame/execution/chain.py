@@ -110,7 +110,14 @@ class Chain:
                 f"no contract at {address} on chain {self.id}, where {name} was expected: was the chain restarted? "
                 "Deploy again, or point --network at the chain that has it"
             )
-        return self.container(name).at(address)
+        # Ape would mix our ABI with what it remembers of the address, or what an explorer says: another version's, perhaps.
+        return self._ape.chain.contracts.instance_at(
+            address,
+            contract_type=self.container(name).contract_type,
+            fetch_from_explorer=False,
+            detect_proxy=False,
+            replace=True,
+        )
 
     def code(self, address: str) -> bytes:
         """Code at an address."""
