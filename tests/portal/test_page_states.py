@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from web3 import Web3
 
 from ame.encoding import account_id, keccak
 from ame.portal.export import Published
+from tests.memory import peak_memory
 from tests.portal.devnet import ALICE, BOB, OUTSIDER, REGISTRAR, ROOT, World, person, plain
 from tests.portal.safe import Safe
 from tests.portal.test_page import Open, Serve, confirm, connect, figure, shown
@@ -661,11 +661,6 @@ def test_first_view_with_a_million_contributors_is_under_two_seconds(
     assert sum(files) < 160 << 20
     assert grown < 1 << 30
     assert first_view(open_page, serve(site), 2.0) < 2.0
-
-
-def peak_memory() -> int:
-    """Bytes that this process has held at most."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def say(text: str) -> None:
