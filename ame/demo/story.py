@@ -336,11 +336,11 @@ def publish_rights(world: World, rights: bytes) -> bytes:
     """Register every asset of a rights file; gives the file with its holders as of the block of the last one."""
     chain, file = world.chain, parse_rights(rights.decode())
     at = datetime.fromtimestamp(chain.now, UTC)
-    registry = world.rights.address
-    for _ in publish(chain, registry, file, at, world.operator):
+    address = world.rights.address
+    for _ in publish(chain, address, file, at, world.operator):
         pass
-    as_of = AsOf(chain.id, registry, chain.block)
-    standings = read_standings(chain, registry, file, as_of.block)
+    as_of = AsOf(chain.id, address, chain.block)
+    standings = read_standings(chain, address, file, as_of.block)
     document = document_as_of(parse(rights.decode(), "rights.yaml"), file, standings, as_of)
     return to_text(document).encode()
 

@@ -103,12 +103,12 @@ def open_account(chain: Chain, bundles: Sequence[Bundle], contributor_id: bytes)
     """Ask pool and registry about an id."""
     pool = chain.at("SettlementPool", bundles[-1].settlement.pool)
     terms, now = pool.terms(), pool.status()
-    registry = chain.at("ContributorRegistry", terms.registry)
+    contributors = chain.at("ContributorRegistry", terms.registry)
     return Account(
         pool,
-        registry,
+        contributors,
         contributor_id,
-        str(registry.payoutOf(contributor_id)),
+        str(contributors.payoutOf(contributor_id)),
         token_of(chain, terms.token),
         look_up(pool, bundles, contributor_id),
         int(now.activeAt) if now.current == 1 else 0,

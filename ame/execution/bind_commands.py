@@ -122,16 +122,16 @@ def _bind(
     if voucher.holder != signer.address:
         raise FileError(f"expected a voucher for {signer.address}, got one for {voucher.holder}", file=path)
     check_address(payout, "--payout")
-    registry = chain.at("ContributorRegistry", voucher.registry)
+    contributors = chain.at("ContributorRegistry", voucher.registry)
     contributor_id = voucher.contributor_id
     deadline = chain.now + valid_days * _DAY
     message = _bind_message(
-        chain, voucher, contributor_id, payout, int(registry.nonces(signer.address)), deadline
+        chain, voucher, contributor_id, payout, int(contributors.nonces(signer.address)), deadline
     )
     confirm(
         yes,
         chain,
-        contract=registry.address,
+        contract=contributors.address,
         signer=signer.address,
         name=voucher.name,
         vouched_by=voucher.registrar,
@@ -141,7 +141,7 @@ def _bind(
         else "never",
     )
     receipt = chain.send(
-        registry.bind,
+        contributors.bind,
         voucher.registrar,
         voucher.external_id_hash,
         voucher.holder,

@@ -140,14 +140,14 @@ def _from_proof(chain: Chain, path: Path, to: str | None) -> Due:
         raise FileError(f"expected a claim on chain {chain.id}, got one on chain {found.chain_id}", file=path)
     pool = chain.at("SettlementPool", found.to)
     terms, contributor_id = pool.terms(), found.claims[0].contributor_id
-    registry = chain.at("ContributorRegistry", terms.registry)
-    payout = to or str(registry.payoutOf(contributor_id))
+    contributors = chain.at("ContributorRegistry", terms.registry)
+    payout = to or str(contributors.payoutOf(contributor_id))
     if not int(payout, 16):
         raise InputError("this name is not bound to a wallet yet: `ame bind` first, the money waits")
     amount, token = _unpaid(pool, found.claims), token_of(chain, terms.token)
     if not amount:
         raise InputError("nothing to claim: all that this proof shows has been paid")
-    return Due(pool, registry, contributor_id, found.claims, amount, token, payout)
+    return Due(pool, contributors, contributor_id, found.claims, amount, token, payout)
 
 
 def _unpaid(pool: Any, claims: Sequence[Claim]) -> int:

@@ -42,9 +42,8 @@ def parse(text: str) -> Any:
     level_now: int = 0
     container: Any = root
     waiting: str | None = None  # the key of `container` whose value is on the next lines
-    seen: dict[
-        str, _Line
-    ] = {}  # most lines of a long file are the same as another; not those that begin an item
+    # Most lines of a long file are the same as another; not those that begin an item.
+    seen: dict[str, _Line] = {}
     remembered = seen.get
     for line in text.split("\n"):
         read = remembered(line)

@@ -1,13 +1,12 @@
 """100,000 assets with 200,000 edges, imported, checked and resolved in under 10 s and 1 GB.
 
-Seconds are those of the processor, of the quickest of three runs: what others do on the machine only adds to them.
+Seconds are those of the processor, so that a busy machine does not fail the test.
 """
 
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -68,13 +67,10 @@ def test_a_hundred_thousand_assets_are_imported_checked_and_resolved_in_ten_seco
             stream.write(json.dumps({"id": f"maker{number % 4999}/model-{number}", "cardData": card}) + "\n")
 
     command = [sys.executable, "-c", _PROGRAM, str(listing), str(tmp_path / f"rights.{form}"), REGISTRAR]
-    runs: list[dict[str, Any]] = [
-        json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-        for _ in range(3)
-    ]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
 
-    report = min(runs, key=lambda run: run["seconds"])
-    print(form, *(f"{run['seconds']:.1f} s {run['bytes'] / 1e6:.0f} MB" for run in runs))  # noqa: T201 - the figures are the point
+    report = json.loads(done.stdout)
+    print(f"{form}: {report['seconds']:.1f} s, {report['bytes'] / 1e6:.0f} MB")  # noqa: T201 - the figures are the point
     assert report["assets"] == 100_000
     assert report["edges"] == 200_000
     assert report["ok"]
