@@ -62,9 +62,9 @@ test-chain: setup ## against embedded chains, anvil and a browser
 
 test-deep: setup halmos ## long fuzzing and simulations
 	FOUNDRY_PROFILE=deep $(FORGE) test
-	$(PYTEST) -m deep $(ARGS)
 	$(PYTHON) scripts/prove.py
 	$(PYTHON) scripts/seeded_bugs.py
+	$(PYTEST) -m deep $(ARGS)
 
 lint: setup ## style, types, Solidity format, static analysis
 	.venv/bin/ruff check .

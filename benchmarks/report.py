@@ -258,7 +258,7 @@ def _panel(number, game, by_size):
                 f'<text x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end" font-size="10">{tick:.2g}</text>'
             )
             parts.append(f'<path d="M{left - 3} {y(tick):.1f}H{left + width}" stroke="#e4e8ec"/>')
-    for size in sizes:
+    for column, size in enumerate(sizes):
         label = f"{size} players" if size and size == sizes[0] else str(size or "")
         parts.append(
             f'<text x="{x(size):.1f}" y="{top + height + 16}" text-anchor="middle" font-size="10">{label}</text>'
@@ -271,7 +271,7 @@ def _panel(number, game, by_size):
         if peers:
             best = min(peers, key=peers.get)
             parts.append(
-                f'<text x="{x(size):.1f}" y="{top + height + 29}" text-anchor="middle" font-size="8">'
+                f'<text x="{x(size):.1f}" y="{top + height + 29 + 11 * (column % 2)}" text-anchor="middle" font-size="8">'
                 f"{escape(best.split()[-1])}</text>"
             )
     line = [(x(size), y(by_size[size]["ame"])) for size in sizes if "ame" in by_size[size]]

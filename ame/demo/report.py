@@ -12,7 +12,7 @@ from ame.attribution.shares import normalised_table, stage_shares
 from ame.bundle import Bundle, Token
 from ame.demo import story
 from ame.demo.pictures import STAGE_COLORS, contact_sheet, flow, stacked_bars
-from ame.mapping.rights import holdings_at
+from ame.mapping.rights import holdings_at, moment_of
 
 if TYPE_CHECKING:
     from ame.demo.telling import Told
@@ -122,7 +122,7 @@ def _flow(told: Told, bundles: list[Bundle]) -> Any:
 def _assets(told: Told, bundles: list[Bundle]) -> list[dict[str, Any]]:
     """Each asset: stage, who holds it, its measured values by product."""
     rows = []
-    at = max(record.time for record in bundles[-1].usage)
+    at = moment_of(told.rights, max(record.time for record in bundles[-1].usage))
     first = next(iter(told.measurements.values()))
     for stage in first.stages:
         for name, asset in told.rights.assets.items():

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from ame.bundle import read_bundle
+from ame.mapping.rights import load_rights
 from scripts.foundry import environment, native
 
 pytestmark = pytest.mark.chain
@@ -154,6 +155,10 @@ def test_the_report_is_one_file_that_tells_it(told: tuple[Project, Run]) -> None
     page = (project.folder / "out" / "report.html").read_text(encoding="utf-8")
     for heading in ("Stage shares", "Money flow", "Assets, their holders", "Claims", "The auditor"):
         assert heading in page
+    rights = load_rights(project.folder / "out" / "bundles" / "token-2" / "rights.yaml")
+    for asset in rights.assets.values():
+        held = ", ".join(f"{holding.contributor} {holding.ppm / 10_000:g} %" for holding in asset.holdings)
+        assert f"<td>{asset.id}<td>{asset.license}<td>{held}<td>" in page
     assert "data:image/png;base64," in page
     assert "<svg" in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", page), "the page needs nothing beside it"
