@@ -15,11 +15,12 @@ export function h(tag: string, attributes: Attributes = {}, ...children: Child[]
   return element;
 }
 
-/** Replaces what a place shows, and keeps the keyboard's focus and what was opened where the keys are the same. */
+/** Replaces what a place shows, and keeps the keyboard's focus and what was typed, selected or opened where the keys are the same. */
 export function show(place: Element, ...children: Node[]): void {
   const key = document.activeElement?.getAttribute('data-key');
   const focused = key && place.contains(document.activeElement) ? key : null;
-  const selection = document.activeElement instanceof HTMLInputElement ? document.activeElement.selectionStart : null;
+  const selection = document.activeElement instanceof HTMLInputElement
+    ? [document.activeElement.selectionStart, document.activeElement.selectionEnd] as const : null;
   const typed = new Map<string, string>();
   for (const input of place.querySelectorAll<HTMLInputElement>('input[data-key]')) typed.set(input.dataset.key!, input.value);
   const open = new Map<string, boolean>();
@@ -36,7 +37,7 @@ export function show(place: Element, ...children: Node[]): void {
   if (!focused) return;
   const again = place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`);
   again?.focus({ preventScroll: true });
-  if (again instanceof HTMLInputElement && selection !== null) again.setSelectionRange(selection, selection);
+  if (again instanceof HTMLInputElement && selection) again.setSelectionRange(...selection);
 }
 
 export function button(label: string, key: string, click: () => void, attributes: Attributes = {}): HTMLElement {

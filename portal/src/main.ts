@@ -38,7 +38,17 @@ const page: Page = {
   check: (number) => void check(number),
 };
 
+// A click counts where the same element was pressed and let go, so nothing is replaced in between.
+let pressed = false;
+let waiting = false;
+addEventListener('pointerdown', () => { pressed = true; }, true);
+for (const end of ['pointerup', 'pointercancel']) {
+  addEventListener(end, () => setTimeout(() => { pressed = false; if (waiting) render(); }), true);
+}
+
 function render(): void {
+  waiting = pressed;
+  if (waiting) return;
   show(place.header, header(page));
   const said = notices(page);
   const text = (items: Iterable<Element>) => [...items].map((item) => item.textContent).join('\n');

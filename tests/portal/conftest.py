@@ -43,7 +43,9 @@ def net() -> Iterator[Devnet]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=15_000)  # a busy machine is no finding
 
     path = find_chromium()
     if path is None:

@@ -292,6 +292,34 @@ def test_page_shows_anybody_by_address_and_name(world: World, serve: Serve, open
     expect(page.locator(".notice")).to_contain_text("Type an address")
 
 
+def test_drawing_again_disturbs_neither_a_selection_nor_a_click(
+    world: World, serve: Serve, open_page: Open
+) -> None:
+    world.settle([person(ALICE), person(BOB)], 1000 * world.unit)
+    page = open_page(serve(world.export()), TestWallet(world.net, [ALICE]))
+    connect(page)
+    expect(page.get_by_text("No payments yet.")).to_be_visible()
+
+    def draw_again() -> None:  # as a page does when another wallet makes itself known
+        page.evaluate(
+            """() => dispatchEvent(new CustomEvent('eip6963:announceProvider', {
+                detail: { info: { uuid: crypto.randomUUID(), name: 'Late', icon: '' }, provider: {} } }))"""
+        )
+
+    field = page.get_by_label("Look up an address or a name")
+    field.fill("0xalice")
+    field.select_text()
+    draw_again()
+    page.keyboard.insert_text(BOB.address)
+    expect(field).to_have_value(BOB.address)
+    box = page.get_by_role("button", name="Look up").bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    draw_again()
+    page.mouse.up()
+    expect(page.locator("h1")).to_contain_text(BOB.address[-4:])
+
+
 def test_false_proof_is_not_believed(world: World, serve: Serve, open_page: Open) -> None:
     world.settle([person(ALICE), person(BOB)], 1000 * world.unit)
     site = world.export()
