@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import TypeAlias
 
 from ame.arithmetic import telescoping_split
 from ame.errors import InputError, InternalError
@@ -18,17 +18,9 @@ from ame.records import MICRO, Allocation, AllocationLine, Shares
 REASONS_SHOWN = 8
 
 
-class _Part(NamedTuple):
-    """One contributor's part of what one asset's holders get. `why` is shared by all whose reason is the same."""
-
-    contributor: str
-    weight: int
-    why: str
-
-    @property
-    def reason(self) -> str:
-        """The part in words."""
-        return f"{units(self.weight)} because {self.why}"
+# One contributor's part of what one asset's holders get: her name, the weight, and why; the words are shared by all
+# whose reason is the same.
+_Part: TypeAlias = tuple[str, int, str]
 
 
 def allocate(shares: Shares, rights: Rights, at: datetime) -> Allocation:
@@ -122,26 +114,22 @@ def _stage_lines(
     at: datetime,
 ) -> Iterator[AllocationLine]:
     total = sum(weights.values())
-    parts_of: dict[bytes, list[_Part]] = {}
+    parts_of: dict[bytes, list[tuple[int, str]]] = {}
     contributors, allocated = rights.contributors, 0
     for asset, receipts in flow(weights, rights).items():
-        for part in _parts(stage, asset, receipts, total, rights, held, at):
-            contributor_id = contributors[part.contributor].id
-            allocated += part.weight
+        for contributor, weight, why in _parts(stage, asset, receipts, total, rights, held, at):
+            contributor_id = contributors[contributor].id
+            allocated += weight
             if contributor_id in parts_of:
-                parts_of[contributor_id].append(part)
+                parts_of[contributor_id].append((weight, why))
             else:
-                parts_of[contributor_id] = [part]
+                parts_of[contributor_id] = [(weight, why)]
     if allocated != total:
         raise InternalError(f"{stage}: {allocated} of {total} allocated")
     for contributor_id in sorted(parts_of):
         parts = parts_of.pop(contributor_id)
-        if len(parts) == 1:
-            yield AllocationLine(contributor_id, parts[0].weight, (parts[0].reason,))
-        else:
-            yield AllocationLine(
-                contributor_id, sum(part.weight for part in parts), tuple(part.reason for part in parts)
-            )
+        reasons = tuple([f"{units(weight)} because {why}" for weight, why in parts])
+        yield AllocationLine(contributor_id, sum([weight for weight, _ in parts]), reasons)
 
 
 def _parts(
@@ -158,30 +146,30 @@ def _parts(
         if rights.escrow is None:
             raise rights.asset_error(asset, "is contested: expected an escrow reserve in the rights file")
         why = f"held in escrow {rights.escrow}: the content is contested"
-        return [_Part(rights.reserves[rights.escrow], receipts.kept, f"{source} x {why}")]
+        return [(rights.reserves[rights.escrow], receipts.kept, f"{source} x {why}")]
     if asset in held:
         reserve, why = held[asset]
-        return [_Part(reserve, receipts.kept, f"{source} x {why}")]
+        return [(reserve, receipts.kept, f"{source} x {why}")]
     holdings = holdings_at(rights.assets[asset], at)
     if not holdings:
         raise rights.asset_error(asset, f"nobody holds it at {at.isoformat()}")
     if len(holdings) == 1:
         [holding] = holdings
-        why = f"split {percent(holding.ppm, 10**6)} x {source}"
-        return [_Part(holding.contributor, receipts.kept, why)]
+        return [(holding.contributor, receipts.kept, f"split {percent(holding.ppm, 10**6)} x {source}")]
     parts = telescoping_split(receipts.kept, [holding.ppm for holding in holdings])
     whys = {ppm: f"split {percent(ppm, 10**6)} x {source}" for ppm in {holding.ppm for holding in holdings}}
     return [
-        _Part(holding.contributor, part, whys[holding.ppm])
-        for holding, part in zip(holdings, parts, strict=True)
+        (holding.contributor, part, whys[holding.ppm]) for holding, part in zip(holdings, parts, strict=True)
     ]
 
 
 def _sources(stage: str, receipts: Receipts, total: int) -> str:
     """`41.2 % of fine_tuning, and 3.5 as 5 % upstream (absolute) from acme/lora`"""
+    if len(receipts.sources) == 1:
+        [source] = receipts.sources
+        if source.child is None:
+            return f"{percent(source.weight, total)} of {stage}"
     texts = []
-    if len(receipts.sources) == 1 and receipts.sources[0].child is None:
-        return f"{percent(receipts.sources[0].weight, total)} of {stage}"
     for source in sorted(receipts.sources, key=lambda source: (source.child is not None, -source.weight)):
         if source.child is None:
             texts.append(f"{percent(source.weight, total)} of {stage}")

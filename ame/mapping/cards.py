@@ -140,19 +140,24 @@ def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: b
     )
     bare_id = fields.asset_id(asset_id.removeprefix(DATASETS), "id")
     gaps: list[CardGap] = []
+    parents: dict[str, str] = {}
     if is_dataset:
         stage = "training_data"
-        sources = [fields.source(text) for text in fields.texts("source_datasets")]
-        parents = [(DATASETS + source, "derived") for source in sources if source]
+        for text in fields.texts("source_datasets"):
+            source = fields.source(text)
+            if source:
+                parents[DATASETS + source] = "derived"
     else:
         bases = fields.asset_ids("base_model")
         relation = fields.relation(bases)
         stage = "fine_tuning" if bases or relation else "base_model"
-        parents = [(base, relation or "finetune") for base in bases]
+        for base in bases:
+            parents[base] = relation or "finetune"
         if relation and not bases:
             gaps.append(CardGap("unknown-base", first_line))
         datasets = fields.asset_ids("datasets")
-        parents += [(DATASETS + name.removeprefix(DATASETS), "trained_on") for name in datasets]
+        for name in datasets:
+            parents[DATASETS + name.removeprefix(DATASETS)] = "trained_on"
         if not datasets and relation not in ("merge", "quantized"):  # these two are made without data
             gaps.append(CardGap("undeclared-data", first_line))
     license_ = fields.license(_hub_tags(data), gaps)
@@ -164,7 +169,7 @@ def _hub_card(data: Any, path: Path, asset_id: str, first_line: int, one_line: b
         DATASETS + bare_id if is_dataset else bare_id,
         stage,
         license_,
-        tuple(dict(parents).items()),
+        tuple(parents.items()),
         (f"hf:{owner}",) if slash else (),
         tuple(gaps),
         str(path),

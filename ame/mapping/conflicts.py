@@ -36,10 +36,10 @@ _Key: TypeAlias = tuple[str, str]  # kind, licence
 
 
 # What an asset owes to a licence of an origin: the origin, how many edges above, and the next asset on the way there.
-_Duty: TypeAlias = tuple[str, int, str | None]
-
-# Asset -> what it owes, and to whom: for each key itself, if it asks, and the nearest origins above it, nearest first.
-_Duties: TypeAlias = dict[str, dict[_Key, tuple[_Duty, ...]]]
+_Duty: TypeAlias = tuple[str, int, str]
+# What an asset owes, and to whom: for each key the nearest origins above it, nearest first.
+_Owed: TypeAlias = dict[_Key, tuple[_Duty, ...]]
+_Duties: TypeAlias = dict[str, _Owed]
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,7 @@ class Conflict:
     asset: str
     origins: tuple[str, ...]
     more: bool = False
-    _duties: Mapping[str, Mapping[_Key, tuple[_Duty, ...]]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _duties: Mapping[str, _Owed] = field(default_factory=dict, repr=False, compare=False)
     _path: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -90,7 +88,7 @@ class Conflict:
                 break
             steps.append(at)
             for above, _, parent in self._duties[at][key]:
-                if above == origin and parent is not None:
+                if above == origin:
                     at = parent
                     break
         steps.append(origin)
@@ -128,46 +126,41 @@ def _find_conflicts(rights: Rights, wanted: set[str] | None) -> list[Conflict]:
     assets, lineage = rights.assets, rights.lineage
     order = rights.order if wanted is None else [asset for asset in rights.order if asset in wanted]
     duties: _Duties = {}
+    asked: dict[str, tuple[_Key, ...]] = {}
     handed_down: _Duties = {}
     found = []
     for name in order:
-        asset = assets[name]
-        inherited = _inherited(lineage[name], duties, handed_down)
-        terms, broken = _best_terms(asset, inherited)
-        duties[name] = owed = inherited.copy() if terms.asks else inherited
-        itself = ((name, 0, None),)
+        asset, parents = assets[name], lineage[name]
+        owed = duties[name] = _owed(parents, duties, asked, handed_down) if parents else {}
+        terms, broken = _best_terms(asset, owed)
+        asked[name] = terms.asks
         for key in terms.asks:
-            owed[key] = itself + inherited.get(key, ())
-            if key[0] in ("noncommercial", "unknown-license") and key not in inherited:
+            if key[0] in ("noncommercial", "unknown-license") and key not in owed:
                 broken.append((key, (name,)))
         for key, origins in broken:
             found.append(Conflict(*key, name, origins[:SOURCES_SHOWN], len(origins) > SOURCES_SHOWN, duties))
-        for key, above in inherited.items():
+        for key, above in owed.items():
             if (
                 len(above) == _SOURCES_KEPT
                 and key[0] == "attribution"
                 and all(key != one for one, _ in broken)
             ):
-                path = _uncredited(asset, key, lineage, duties)
+                path = _uncredited(asset, key, lineage, duties, asked)
                 if path:
                     found.append(Conflict(*key, name, path[:1], _path=path))
     return found
 
 
-def _inherited(
-    parents: Sequence[str], duties: _Duties, handed_down: _Duties
-) -> dict[_Key, tuple[_Duty, ...]]:
+def _owed(
+    parents: Sequence[str], duties: _Duties, asked: Mapping[str, tuple[_Key, ...]], handed_down: _Duties
+) -> _Owed:
     """What the parents owe and ask, one edge further down. handed_down: the same by parent, for its other children."""
-    result: dict[_Key, tuple[_Duty, ...]] = {}
+    result: _Owed = {}
     several = set()
     for parent in parents:
         down = handed_down.get(parent)
         if down is None:
-            down = handed_down[parent] = {
-                key: tuple([(origin, length + 1, parent) for origin, length, _ in above[:_SOURCES_KEPT]])
-                for key, above in duties[parent].items()
-                if key[0] != "unknown-license"  # asks nothing of others
-            }
+            down = handed_down[parent] = _handed_down(parent, duties[parent], asked[parent])
         if not result:
             result = down if len(parents) == 1 else down.copy()
             continue
@@ -182,6 +175,19 @@ def _inherited(
     return result
 
 
+def _handed_down(parent: str, owed: _Owed, asks: Iterable[_Key]) -> _Owed:
+    """What a child owes because of this parent: to the parent itself, and to those above it."""
+    down = {
+        key: tuple([(origin, length + 1, parent) for origin, length, _ in above])
+        for key, above in owed.items()
+    }
+    itself = ((parent, 1, parent),)
+    for key in asks:
+        if key[0] != "unknown-license":  # asks nothing of others
+            down[key] = (itself + down[key])[:_SOURCES_KEPT] if key in down else itself
+    return down
+
+
 def _nearest(duties: Iterable[_Duty]) -> tuple[_Duty, ...]:
     """The nearest origins, each once."""
     nearest: dict[str, _Duty] = {}
@@ -194,15 +200,17 @@ def _nearest(duties: Iterable[_Duty]) -> tuple[_Duty, ...]:
 _Broken: TypeAlias = list[tuple[_Key, tuple[str, ...]]]  # key and origins
 
 
-def _best_terms(asset: Asset, inherited: Mapping[_Key, tuple[_Duty, ...]]) -> tuple[Terms, _Broken]:
+def _best_terms(asset: Asset, owed: _Owed) -> tuple[Terms, _Broken]:
     """Of a licence with an OR, the side that breaks least; and what it breaks."""
-    choices = [(terms, _broken(asset, terms, inherited)) for terms in options(asset.license)]
-    return choices[0] if len(choices) == 1 else min(choices, key=lambda choice: len(choice[1]))
+    choices = options(asset.license)
+    if len(choices) == 1 or not owed:
+        return choices[0], _broken(asset, choices[0], owed)
+    return min([(terms, _broken(asset, terms, owed)) for terms in choices], key=lambda one: len(one[1]))
 
 
-def _broken(asset: Asset, terms: Terms, inherited: Mapping[_Key, tuple[_Duty, ...]]) -> _Broken:
+def _broken(asset: Asset, terms: Terms, owed: _Owed) -> _Broken:
     broken = []
-    for key, above in inherited.items():
+    for key, above in owed.items():
         kind, license_ = key
         if kind == "attribution":  # a parent is credited by being named as one
             if above[-1][1] > 1:
@@ -220,19 +228,21 @@ def _broken(asset: Asset, terms: Terms, inherited: Mapping[_Key, tuple[_Duty, ..
     return broken
 
 
-def _uncredited(asset: Asset, key: _Key, lineage: graph.Parents, duties: _Duties) -> tuple[str, ...]:
+def _uncredited(
+    asset: Asset, key: _Key, lineage: graph.Parents, duties: _Duties, asked: Mapping[str, tuple[_Key, ...]]
+) -> tuple[str, ...]:
     """A path from an ancestor that asks to be credited and is not, further up than the origins that are kept."""
     credited = {asset.id, *lineage[asset.id], *asset.credits}
     below: dict[str, str] = {}
     waiting = [asset.id]
     for at in waiting:  # grows while it is read
-        if at not in credited and duties[at][key][0][1] == 0:
+        if at not in credited and key in asked[at]:
             path = [at]
             while path[-1] != asset.id:
                 path.append(below[path[-1]])
             return tuple(path)
         for parent in lineage[at]:
-            if parent not in below and key in duties[parent]:
+            if parent not in below and (key in duties[parent] or key in asked[parent]):
                 below[parent] = at
                 waiting.append(parent)
     return ()

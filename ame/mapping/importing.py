@@ -168,25 +168,28 @@ def to_text(document: Mapping[str, Any]) -> str:
     for section in ("contributors", "reserves"):
         items = [f"  - {_flow(item)}" for item in document.get(section) or []]
         lines += [f"{section}:", *items] if items else [f"{section}: []"]
-    lines.append("assets:")
-    for asset in document["assets"]:
-        lead = "  - "
-        for name, value in asset.items():
-            if type(value) is str:
-                lines.append(f"{lead}{name}: {_quoted(value)}")
-            elif type(value) is list:
-                lines.append(f"{lead}{name}:")
-                lines += [f"      - {_flow(item)}" for item in value]
-            else:
-                lines.append(f"{lead}{name}: {_flow(value)}")
-            lead = "    "
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "assets:", *map(_asset_text, document["assets"])]) + "\n"
+
+
+def _asset_text(asset: Mapping[str, Any]) -> str:
+    text, lead = "", "  - "
+    for name, value in asset.items():
+        if type(value) is str:
+            text += f"{lead}{name}: {_quoted(value)}"
+        elif type(value) is list:
+            text += f"{lead}{name}:"
+            for item in value:
+                text += f"\n      - {_flow(item)}"
+        else:
+            text += f"{lead}{name}: {_flow(value)}"
+        lead = "\n    "
+    return text
 
 
 def _flow(value: Any) -> str:
     if type(value) is dict:  # most
-        pairs = [
-            f"{key}: {_quoted(item) if type(item) is str else _flow(item)}" for key, item in value.items()
-        ]
-        return f"{{{', '.join(pairs)}}}"
+        text = ""
+        for key, item in value.items():
+            text += f", {key}: {_quoted(item) if type(item) is str else _flow(item)}"
+        return f"{{{text[2:]}}}"
     return _quoted(value) if type(value) is str else str(value) if type(value) is int else json.dumps(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from eth_utils.address import to_checksum_address
 
@@ -60,7 +59,6 @@ def check_asset_id(name: object, what: str) -> str:
     raise InputError(f"{what}: expected a/b/c without empty parts, `.`, `..` or backslash, got {text!r}")
 
 
-@lru_cache(2**17)  # each asset is named by several children
 def is_asset_id(name: str) -> bool:
     """Whether `check_asset_id` takes the text."""
     return len(name) <= MAX_NAME_LENGTH and _ASSET_ID.fullmatch(name) is not None

@@ -97,8 +97,7 @@ class Reader:
     def __init__(self, document: Any, file: str, text: str) -> None:
         self.document, self.file, self.text = document, file, text
         self.times: dict[str, datetime] = {}
-        # Most edges and holdings of a large file are the same as another's.
-        self.edges: dict[tuple[str, str], Parent] = {}
+        # Most holdings of a large file are the same as another's.
         self.holdings: dict[tuple[object, ...], Holding] = {}
 
     def read(self) -> Rights:
@@ -268,15 +267,18 @@ class Reader:
         contested = get("contested", False)
         if type(contested) is not bool:
             raise FieldError(("contested",), f"expected true or false, got {_shown(contested)}")
-        credits_ = self.sequence(get("credits") or [], ("credits",), MAX_PER_ASSET)
-        if credits_ and not all(type(credit) is str for credit in credits_):
+        credits_ = get("credits") or []
+        if credits_ and not all(
+            type(one) is str for one in self.sequence(credits_, ("credits",), MAX_PER_ASSET)
+        ):
             raise FieldError(("credits",), f"expected asset ids, got {_shown(credits_)}")
+        parents = get("parents")
         return Asset(
             asset,
             stage,
             sha256,
             license_,
-            self.read_parents(get("parents") or []),
+            self.read_parents(parents) if parents else (),
             self.read_holders(entry["holders"]),
             file_path,
             title,
@@ -285,19 +287,16 @@ class Reader:
         )
 
     def read_parents(self, value: Any) -> tuple[Parent, ...]:
-        result = []
-        edges, paid = self.edges, False
+        result: dict[str, Parent] = {}
+        paid = False
         for index, item in enumerate(self.sequence(value, ("parents",), MAX_PER_ASSET)):
             if type(item) is str:
-                result.append(Parent(item))
+                result[item] = Parent(item)
                 continue
             if type(item) is dict and len(item) == 2:  # most: the same as below in a third of the time
                 asset, relation = item.get("asset"), item.get("relation")
                 if type(asset) is str and type(relation) is str and relation in _RELATIONS:
-                    edge = edges.get((asset, relation))
-                    if edge is None:
-                        edge = edges[asset, relation] = Parent(asset, relation)
-                    result.append(edge)
+                    result[asset] = Parent(asset, relation)
                     continue
             where = ("parents", index)
             entry = self.fields(item, where, _PARENT, _PARENT_NEEDS)
@@ -314,28 +313,29 @@ class Reader:
                 paid = True
             if type(parent.asset) is not str:
                 raise FieldError((*where, "asset"), f"expected an asset's id, got {_shown(parent.asset)}")
-            result.append(parent)
-        if len(result) > 1 and len({parent.asset for parent in result}) != len(result):
+            result[parent.asset] = parent
+        if len(result) != len(value):
             raise FieldError(("parents",), "expected each parent once")
         if paid:
-            relative = sum(parent.upstream_ppm for parent in result if parent.scope == "relative")
+            relative = sum(parent.upstream_ppm for parent in result.values() if parent.scope == "relative")
             if relative > WHOLE_PPM:
                 raise FieldError(
                     ("parents",),
                     f"expected relative upstream shares of at most {WHOLE_PPM} ppm, got {relative}",
                 )
-        return tuple(result)
+        return tuple(result.values())
 
     def read_holders(self, value: Any) -> tuple[Holding, ...]:
-        result = []
+        result: list[Holding] = []
         known = self.holdings
         for index, item in enumerate(self.sequence(value, ("holders",), MAX_PER_ASSET)):
             get = item.get if type(item) is dict and len(item) == 3 else {}.get
             holder, ppm, since = get("contributor"), get("ppm"), get("from")
             # Most of a million: the same as below in a third of the time.
             plain = type(holder) is str and type(ppm) is int and type(since) is str
-            if plain and (holder, ppm, since) in known:
-                result.append(known[holder, ppm, since])
+            found = known.get((holder, ppm, since)) if plain else None
+            if found is not None:
+                result.append(found)
                 continue
             where = ("holders", index)
             entry = self.fields(item, where, _HOLDER, _HOLDER_NEEDS)

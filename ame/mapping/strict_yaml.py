@@ -91,6 +91,11 @@ def lines_of(text: str, paths: Iterable[FieldPath]) -> dict[FieldPath, int | Non
 
 
 def _parse_json(text: str, file: object) -> Any:
+    try:
+        return bounded_json.loads_unique(text)
+    except (ValueError, RecursionError):
+        pass  # read again, to say what is wrong, if anything is
+
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
