@@ -13,7 +13,7 @@ Parents: TypeAlias = Mapping[str, Sequence[str]]
 
 def missing_parents(parents: Parents) -> Iterator[tuple[str, int]]:
     """(asset, which of its parents) for each parent that is not there."""
-    if parents.keys() >= set(chain.from_iterable(parents.values())):
+    if all(map(parents.__contains__, chain.from_iterable(parents.values()))):
         return
     for asset, above in parents.items():
         for index, parent in enumerate(above):

@@ -228,7 +228,9 @@ class Reader:
 
     def read_assets(self, value: Any) -> dict[str, Asset]:
         result: dict[str, Asset] = {}
-        for index, item in enumerate(self.sequence(value, ("assets",))):
+        items = self.sequence(value, ("assets",))
+        for index, item in enumerate(items):
+            items[index] = None  # let go of once it is read: the next records take its memory
             try:
                 asset = self.read_asset(item)
                 if asset.id in result:

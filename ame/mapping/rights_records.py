@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from ame.errors import FileError
@@ -56,7 +56,7 @@ class Parent(NamedTuple):
     scope: str = "relative"
 
 
-_ASSET_OF = attrgetter("asset")
+_ASSET_OF = itemgetter(0)
 
 
 class Asset(NamedTuple):
