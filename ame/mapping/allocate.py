@@ -11,7 +11,7 @@ from ame.arithmetic import telescoping_split
 from ame.errors import InputError, InternalError
 from ame.mapping.collector import paused_collector
 from ame.mapping.conflicts import find_conflicts
-from ame.mapping.lineage_pay import Receipts, flow
+from ame.mapping.lineage_pay import Receipts, receipts_of
 from ame.mapping.rights import Rights, copies, holders_of, holdings_at
 from ame.records import MICRO, Allocation, AllocationLine, Shares
 
@@ -116,7 +116,7 @@ def _stage_lines(
     total = sum(weights.values())
     parts_of: dict[bytes, list[tuple[int, str]]] = {}
     contributors, allocated = rights.contributors, 0
-    for asset, receipts in flow(weights, rights).items():
+    for asset, receipts in receipts_of(weights, rights):
         for contributor, weight, why in _parts(stage, asset, receipts, total, rights, held, at):
             contributor_id = contributors[contributor].id
             allocated += weight

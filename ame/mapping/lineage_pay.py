@@ -17,7 +17,7 @@ ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,14 +59,22 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
 
     InputError for unknown assets, cycles, and absolute shares that together exceed the whole.
     """
+    return dict(receipts_of(weights, rights))
+
+
+def receipts_of(weights: Mapping[str, int], rights: Rights) -> Iterator[tuple[str, Receipts]]:
+    """The entries of `flow`, for whoever looks at each once.
+
+    InputError for unknown assets, cycles, and absolute shares that together exceed the whole.
+    """
     assets = rights.assets
     for asset in weights:
         if asset not in assets:
             raise InputError(f"{rights.file}: expected the rights to the asset {asset!r}, found none")
     if rights.paying_lineage.keys().isdisjoint(weights):  # nobody shares upwards: most epochs
-        return {
-            asset: Receipts([Source(weight)] if weight else [], weight) for asset, weight in weights.items()
-        }
+        for asset, earned in weights.items():
+            yield asset, Receipts([Source(earned)] if earned else [], earned)
+        return
     reached = graph.with_ancestors(rights.paying_lineage, weights)
     order = [asset for asset in rights.order if asset in reached]
     absolute = _absolute_edges(order, rights)
@@ -98,7 +106,9 @@ def flow(weights: Mapping[str, int], rights: Rights) -> dict[str, Receipts]:
             if part:
                 passing[parent.asset] += part
                 receipts[parent.asset].sources.append(Source(part, asset, parent.upstream_ppm))
-    return {asset: found for asset, found in receipts.items() if asset in weights or found.sources}
+    for asset, found in receipts.items():
+        if asset in weights or found.sources:
+            yield asset, found
 
 
 def check_absolute_shares(rights: Rights) -> None:

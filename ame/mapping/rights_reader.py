@@ -97,7 +97,8 @@ class Reader:
     def __init__(self, document: Any, file: str, text: str) -> None:
         self.document, self.file, self.text = document, file, text
         self.times: dict[str, datetime] = {}
-        # Most holdings of a large file are the same as another's.
+        # Most licences and holdings of a large file are the same as another's.
+        self.licenses: set[str] = set()
         self.holdings: dict[tuple[object, ...], Holding] = {}
 
     def read(self) -> Rights:
@@ -246,7 +247,8 @@ class Reader:
 
     def read_asset(self, item: Any) -> Asset:
         """The paths of its errors start at the asset: few have any, and most of a file is assets."""
-        entry = self.fields(item, (), _ASSET, _ASSET_NEEDS)
+        plain = type(item) is dict and _ASSET_NEEDS <= item.keys() <= _ASSET
+        entry = item if plain else self.fields(item, (), _ASSET, _ASSET_NEEDS)
         get = entry.get
         asset, stage = entry["id"], entry["stage"]
         if type(asset) is not str or not names.is_asset_id(asset):
@@ -260,12 +262,13 @@ class Reader:
             self.checked(names.check_path, file_path, ("path",))
         if title is not None:
             self.check_text(title, ("title",))
-        if license_ is not None:
+        if license_ is not None and (type(license_) is not str or license_ not in self.licenses):
             self.check_text(license_, ("license",))
             try:
                 options(license_)
             except InputError as error:
                 raise FieldError(("license",), str(error)) from error
+            self.licenses.add(license_)
         contested = get("contested", False)
         if type(contested) is not bool:
             raise FieldError(("contested",), f"expected true or false, got {_shown(contested)}")
