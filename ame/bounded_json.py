@@ -1,6 +1,6 @@
 """json.loads for what strangers send: nesting without end is an error, never a crash.
 
-msgspec reads whatever it takes as json does, in a fifth of the time; what it refuses is left to json, for the exact
+msgspec reads whatever it takes as json does, and faster; what it refuses is left to json, for the exact
 words of the error. tests/test_bounded_json.py holds the two against each other.
 """
 
