@@ -30,6 +30,7 @@ probabilities proportional to 1 / sqrt(s (n - s)), which makes the sum over play
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import comb
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ from numpy.typing import NDArray
 from ame.attribution.coalitions import FloatMatrix, FloatVector
 from ame.attribution.lbfgs import lowered
 
-LENGTHS = (0.2, 0.5, 1.0, 2.0)
+LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0)
 NUGGETS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # never interpolate: a kink in the game would bend all values
 LINEAR_WEIGHT = 1000.0  # a wide prior on the additive part: it is what the data speak of most clearly
 NODES = 12  # Gauss-Legendre: exact up to degree 23, and the integrand is smooth
@@ -49,9 +50,9 @@ DENSE = 2500  # pairs up to which every section is kept
 INDUCING = 1000  # sections kept beyond: memory does not grow with the pairs
 FOLDS = 10
 STRATUM = 8  # pairs at least in each, so that its spread is known
-HIDDEN, WAVES = 4, 160  # directions of the even part, and random mixtures of them
-HIDDEN_WEIGHT, HIDDEN_LENGTH = 100.0, 0.5
-LEARNING_WAVES, LEARNING_STEPS = 80, 100
+HIDDEN, WAVES = 4, 400  # directions of the even part, and random mixtures of them
+HIDDEN_WEIGHT, HIDDEN_LENGTH = 1000.0, 0.5
+LEARNING_PAIRS, LEARNING_WAVES, LEARNING_STEPS = 10_000, 80, 100
 CHUNK = 4096  # pairs whose features are in memory at once
 
 
@@ -140,16 +141,16 @@ def layer_pairs(players: int, layer: int) -> int:
     return comb(players, layer) // (2 if 2 * layer == players else 1)
 
 
-def fit_odd(signs: FloatMatrix, first: FloatVector, second: FloatVector) -> OddFit:
+def fit_odd(signs: FloatMatrix, first: FloatVector, second: FloatVector, *, learning: bool = True) -> OddFit:
     """Shapley values from pairs: `signs` (m, n) of +1 and -1, as `PairDesign` draws them; values (m,) of the
-    coalitions and of their complements."""
+    coalitions and of their complements. Without `learning`, directions stay as read off the even part."""
     players = signs.shape[1]
     odd, even = (first - second) / 2, (first + second) / 2
     level = float(np.sqrt(np.mean(odd**2)))
     if level == 0.0:
         return OddFit(np.zeros(players), np.zeros(players), 1.0, "zero")
     odd = odd / level
-    left = _left_out(signs, odd, even)
+    left = _left_out(signs, odd, even, learning=learning and len(odd) > CHOOSING)
     trust = float(np.clip(left.foreseen @ odd / max(left.foreseen @ left.foreseen, 1e-300), 0.0, 1.0))
     residuals = odd - trust * left.foreseen
     values, errors = _corrected(signs, trust * left.values, residuals, odd - trust * left.fitted)
@@ -222,30 +223,47 @@ def student_factor(freedom: int) -> float:
 def _chosen(
     signs: FloatMatrix, odd: FloatVector, even: FloatVector, *, learning: bool
 ) -> tuple[_Kernel, str]:
-    """Relevance, length and nugget by likelihood; then what predicts left-out pairs best."""
+    """Relevance by likelihood; length, nugget and directions by what foresees left-out pairs best."""
     players = signs.shape[1]
     additive = np.linalg.solve(signs.T @ signs + 1e-6 * len(signs) * np.eye(players), signs.T @ odd)
-    few = slice(0, CHOOSING)
+    few, some = slice(0, CHOOSING), slice(0, COMPARING)
     candidates = [_likeliest(signs[few], odd[few], each) for each in (np.ones(players), _relevance(additive))]
     name, kernel = max(zip(("isotropic", "relevance"), candidates, strict=True), key=lambda pair: pair[1][1])
     best = kernel[0]
-    error, values = _left_one_out(signs, odd, best)
+    error, weights = _left_one_out(signs[some], odd[some], best)
+    # Those of very many pairs are nearer than the process's of some.
+    values = additive if len(odd) > max(COMPARING, 5 * players) else best.values(signs[some], weights)
     refined, _ = _likeliest(signs[few], odd[few], _relevance(values))
-    directions = _directions(signs, even, refined.relevance)
+    directions = _directions(signs[some], even[some], refined.relevance)
     waves = _waves(directions)
-    tried = [("relevance, refined", refined)]
-    tried += [(tried[0][0], refined._replace(length=refined.length / factor)) for factor in (2, 4)]
-    tried += [(tried[0][0], each._replace(waves=waves)) for _, each in tried[:2]]
-    for label, candidate in tried:
-        again, _ = _left_one_out(signs, odd, candidate)
-        if again < error:
-            name, best, error = label, candidate, again
-    name = f"{name}, {best.label()}"
+    name, best, error = min(
+        (name, best, error),
+        ("relevance, refined", *_tuned(signs[some], odd[some], refined)),
+        ("relevance, refined", *_tuned(signs[some], odd[some], refined._replace(waves=waves))),
+        key=lambda each: each[2],
+    )
     if learning and len(best.waves):
-        learned = best._replace(waves=_waves(_learned(signs, odd, even, best, directions)))
-        if _left_one_out(signs, odd, learned)[0] < error:
-            best, name = learned, f"{name}, learned"
-    return best, name
+        many = slice(0, LEARNING_PAIRS)
+        learned = best._replace(waves=_waves(_learned(signs[many], odd[many], even[many], best, directions)))
+        unlearned, error = (_left_one_out(signs[:DENSE], odd[:DENSE], each)[0] for each in (best, learned))
+        if error < unlearned:
+            name, best = f"{name}, learned", learned
+    return best, f"{name}, {best.label()}"
+
+
+def _tuned(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tuple[_Kernel, float]:
+    """Length and nugget that foresee left-out pairs best, and the mean square of what is left of them."""
+    best, error = kernel, np.inf
+    for length in LENGTHS:
+        tried = kernel._replace(length=length)
+        spectrum, basis = np.linalg.eigh(tried.matrix(signs))
+        rotated, squares = basis.T @ odd, basis**2
+        for nugget in NUGGETS:
+            precision = 1.0 / (np.maximum(spectrum, 0.0) + nugget)
+            again = float(np.mean((basis @ (rotated * precision) / (squares @ precision)) ** 2))
+            if again < error:
+                best, error = tried._replace(nugget=nugget), again
+    return best, error
 
 
 def _relevance(values: FloatVector) -> FloatVector:
@@ -274,11 +292,11 @@ def _likeliest(signs: FloatMatrix, odd: FloatVector, relevance: FloatVector) -> 
 
 
 def _left_one_out(signs: FloatMatrix, odd: FloatVector, kernel: _Kernel) -> tuple[float, FloatVector]:
-    """Mean square of left-one-out residuals, and the process's Shapley values."""
+    """Mean square of left-one-out residuals, and the process's weights (m,)."""
     inverse = np.linalg.inv(kernel.matrix(signs) + kernel.nugget * np.eye(len(signs)))
     weights = inverse @ odd
     residuals = weights / np.diag(inverse)
-    return float(np.mean(residuals**2)), kernel.values(signs, weights)
+    return float(np.mean(residuals**2)), weights
 
 
 def _waves(directions: FloatMatrix, count: int = WAVES) -> FloatMatrix:
@@ -320,48 +338,77 @@ def _directions(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -
 def _learned(
     signs: FloatMatrix, odd: FloatVector, even: FloatVector, kernel: _Kernel, directions: FloatMatrix
 ) -> FloatMatrix:
-    """Directions (h, n) that are likelier than those given; in units of relevance their entries are normal a priori."""
+    """Directions (h, n) that are likelier than those given."""
+    unlikeliness = _unlikeliness(signs, odd, even, kernel, len(directions))
+    # By the data all entries bend it alike, by the prior as 1 / relevance^2: this unit is between.
+    unit = np.sqrt(kernel.relevance)
 
     def loss(point: FloatVector) -> tuple[float, FloatVector]:
-        scaled = point.reshape(directions.shape)
-        value, slope = _unlikeliness(signs, odd, even, kernel, scaled * kernel.relevance)
-        return value + 0.5 * float(point @ point), (slope * kernel.relevance + scaled).ravel()
+        value, slope = unlikeliness(point.reshape(directions.shape) * unit)
+        return value, (slope * unit).ravel()
 
-    learned = lowered(loss, (directions / kernel.relevance).ravel(), LEARNING_STEPS)
-    return np.asarray(learned.reshape(directions.shape) * kernel.relevance)
+    learned = lowered(loss, (directions / unit).ravel(), LEARNING_STEPS)
+    return np.asarray(learned.reshape(directions.shape) * unit)
 
 
 def _unlikeliness(
-    signs: FloatMatrix, odd: FloatVector, even: FloatVector, kernel: _Kernel, directions: FloatMatrix
-) -> tuple[float, FloatMatrix]:
-    """Minus the logarithm of the marginal likelihood, and its slope by the directions (h, n).
+    signs: FloatMatrix, odd: FloatVector, even: FloatVector, kernel: _Kernel, count: int
+) -> Callable[[FloatMatrix], tuple[float, FloatMatrix]]:
+    """Of directions (count, n): minus the logarithm of their posterior but for a constant, and its slope (count, n).
 
-    The odd part is additive with sines of the waves, the even part level with cosines; the sections are left out, so
-    that all is done with n + F features. With features P of the pairs, K = P P' + nugget I, a = K^-1 y, and the scale
-    s = y' a / m profiled out, the slope by P is K^-1 P - a a' P / s.
+    The odd part is additive with sines of the waves, the even part level with cosines; the sections are left out.
+    In units of relevance the directions' entries are normal a priori.
     """
-    mixtures = _waves(np.eye(len(directions)), LEARNING_WAVES)
-    angles = signs @ (mixtures @ directions).T
-    sine, cosine = np.sin(angles), np.cos(angles)
+    mixtures = _waves(np.eye(count), LEARNING_WAVES)
     scale = _wave_scale(LEARNING_WAVES)
     level = np.full((len(signs), 1), np.sqrt(HIDDEN_WEIGHT))
-    value, by_angle = 0.0, np.zeros_like(angles)
-    for part, plain, wave, rate in (
-        (odd, kernel.linear(signs), sine, cosine),
-        (even - even.mean(), level, cosine, -sine),
-    ):
-        features = np.hstack([plain, scale * wave])
-        gram = features.T @ features + kernel.nugget * np.eye(features.shape[1])
-        inverse = np.linalg.inv(gram)
-        # Its rounding is the larger the smaller the nugget, and that of a product with the inverse far larger.
-        fitted = np.linalg.solve(gram, features.T @ part)
-        weights = (part - features @ fitted) / kernel.nugget
-        spread = float(kernel.nugget * weights @ weights + fitted @ fitted) / len(part)
-        value += 0.5 * len(part) * float(np.log(spread)) + 0.5 * float(np.linalg.slogdet(gram)[1])
-        waves = slice(plain.shape[1], None)
-        by_feature = features @ inverse[:, waves] - np.outer(weights / spread, weights @ features[:, waves])
-        by_angle += scale * rate * by_feature
-    return value, mixtures.T @ (by_angle.T @ signs)
+    odd_part = _Beside(kernel.linear(signs), odd, kernel.nugget)
+    even_part = _Beside(level, even - even.mean(), kernel.nugget)
+
+    def unlikeliness(directions: FloatMatrix) -> tuple[float, FloatMatrix]:
+        angles = (signs @ directions.T) @ mixtures.T
+        sine, cosine = scale * np.sin(angles), scale * np.cos(angles)
+        (value, by_sine), (more, by_cosine) = odd_part.unlikeliness(sine), even_part.unlikeliness(cosine)
+        by_angle = (cosine * by_sine - sine * by_cosine) @ mixtures
+        standard = directions / kernel.relevance
+        slope: FloatMatrix = by_angle.T @ signs + standard / kernel.relevance
+        return value + more + 0.5 * float((standard**2).sum()), slope
+
+    return unlikeliness
+
+
+class _Beside:
+    """The marginal likelihood of `part` (m,) as a sum of `plain` features (m, p), of waves (m, F) and of noise, when
+    the waves change and the rest does not.
+
+    With B = plain plain' + nugget I and V = B^-1 waves, K = B + waves waves' has K^-1 waves = V M^-1 and
+    |K| = |B| |M|, where M = I + waves' V. With plain = Q R, nugget B^-1 = I - Q (I - nugget (R R' + nugget I)^-1) Q'.
+    """
+
+    def __init__(self, plain: FloatMatrix, part: FloatVector, nugget: float) -> None:
+        self.part, self.nugget = part, nugget
+        self.basis, triangle = np.linalg.qr(plain)
+        own = np.eye(len(triangle))
+        self.plain = own - nugget * np.linalg.inv(triangle @ triangle.T + nugget * own)
+        self.alone = self._beside(part[:, None])[:, 0]
+
+    def _beside(self, columns: FloatMatrix) -> FloatMatrix:
+        """B^-1 columns."""
+        beside: FloatMatrix = columns - self.basis @ (self.plain @ (self.basis.T @ columns))
+        return beside / self.nugget
+
+    def unlikeliness(self, waves: FloatMatrix) -> tuple[float, FloatMatrix]:
+        """Minus the logarithm of the likelihood but for a constant, and its slope by `waves`: with a = K^-1 part, and
+        the scale s = part' a / m profiled out, K^-1 waves - a a' waves / s."""
+        beside = self._beside(waves)
+        mixed = np.eye(waves.shape[1]) + waves.T @ beside
+        # M^-1 = 1 - waves' V M^-1, so waves' a = M^-1 waves' B^-1 part. A product with the inverse would round far more.
+        solved = np.linalg.solve(mixed, np.column_stack([waves.T @ self.alone, beside.T]))
+        fitted, by_waves = solved[:, 0], solved[:, 1:].T
+        weights = self.alone - beside @ fitted
+        spread = float(self.part @ weights) / len(self.part)
+        value = 0.5 * len(self.part) * float(np.log(spread)) + 0.5 * float(np.linalg.slogdet(mixed)[1])
+        return value, by_waves - np.outer(weights / spread, fitted)
 
 
 class _LeftOut(NamedTuple):
@@ -373,26 +420,25 @@ class _LeftOut(NamedTuple):
     kernel: str
 
 
-def _left_out(signs: FloatMatrix, odd: FloatVector, even: FloatVector) -> _LeftOut:
+def _left_out(signs: FloatMatrix, odd: FloatVector, even: FloatVector, *, learning: bool) -> _LeftOut:
     """Processes that leave one fold out.
 
     A kernel for some folds is chosen on pairs of the others, so that nothing about a fold is known to the process
-    that predicts it: for every fifth fold where pairs are few, for every second where they are enough. Many pairs
-    share one kernel, chosen on the first few; as these are not left out, no directions are learned from them.
+    that predicts it: for every fifth fold where pairs are few, for every second where they are enough.
     """
-    if len(odd) > DENSE:
-        kernel, name = _chosen(signs[:COMPARING], odd[:COMPARING], even[:COMPARING], learning=False)
-        return _LeftOut(*_sparse(signs, odd, kernel), name)
     values, foreseen, fitted, name = np.zeros(signs.shape[1]), np.zeros(len(odd)), np.zeros(len(odd)), ""
     groups = FOLDS // 2 if len(odd) <= CHOOSING else 2
     for group in range(groups):
-        other = np.flatnonzero(np.arange(len(odd)) % groups != group)[:COMPARING]
-        kernel, name = _chosen(signs[other], odd[other], even[other], learning=len(odd) > CHOOSING)
-        covariances = kernel.matrix(signs)
+        other = np.flatnonzero(np.arange(len(odd)) % groups != group)
+        kernel, name = _chosen(signs[other], odd[other], even[other], learning=learning)
         folds = range(group, min(FOLDS, len(odd)), groups)
-        weights = _dense(covariances, odd, kernel.nugget, folds, foreseen)
-        values += kernel.values(signs, weights)
-        fitted += covariances @ weights
+        if len(odd) > DENSE:
+            part, fit = _sparse(signs, odd, kernel, folds, foreseen)
+        else:
+            covariances = kernel.matrix(signs)
+            weights = _dense(covariances, odd, kernel.nugget, folds, foreseen)
+            part, fit = kernel.values(signs, weights), covariances @ weights
+        values, fitted = values + part, fitted + fit
     return _LeftOut(values, foreseen, fitted, name)
 
 
@@ -413,10 +459,12 @@ def _dense(
 
 
 def _sparse(
-    signs: FloatMatrix, odd: FloatVector, kernel: _Kernel
-) -> tuple[FloatVector, FloatVector, FloatVector]:
-    """Values, foreseen and fitted, from k = n + at most INDUCING + WAVES features; what the sections kept do not span
-    counts as noise of the pair (Snelson and Ghahramani 2006, "FITC").
+    signs: FloatMatrix, odd: FloatVector, kernel: _Kernel, folds: range, foreseen: FloatVector
+) -> tuple[FloatVector, FloatVector]:
+    """The folds' part of the mean process, as its values (n,) and what it fits (m,); fills in what they foresee.
+
+    It has k = n + at most INDUCING + WAVES features; what the sections kept do not span counts as noise of the pair
+    (Snelson and Ghahramani 2006, "FITC").
 
     Memory: about 4 matrices (k, k) and one chunk of features; none of size m x m.
     """
@@ -427,15 +475,15 @@ def _sparse(
         gram += more
         product += beside
     gram[np.diag_indices_from(gram)] += 1.0
-    weights, foreseen, fitted = np.zeros(len(product)), np.zeros(len(odd)), np.zeros(len(odd))
-    for fold in range(FOLDS):
+    weights, fitted = np.zeros(len(product)), np.zeros(len(odd))
+    for fold in folds:
         own, beside = features.sums(odd, fold)
         without = np.linalg.solve(gram - own, product - beside)
         foreseen[fold::FOLDS] = features.products(fold, without)
         weights += without * (len(range(fold, len(odd), FOLDS)) / len(odd))
     for fold in range(FOLDS):
         fitted[fold::FOLDS] = features.products(fold, weights)
-    return features.values(weights), foreseen, fitted
+    return features.values(weights), fitted
 
 
 class _Features:

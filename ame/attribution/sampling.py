@@ -120,7 +120,8 @@ class _Sampler:
     def run(self, target_error: float | None) -> Estimate:
         """Pilot, choice, and the rest of the budget."""
         players = self.asker.players
-        part, explained, kernel = self.more_pairs(max(players, int((self.budget - 2) / 2 * PILOT)))
+        pilot = max(players, int((self.budget - 2) / 2 * PILOT))
+        part, explained, kernel = self.more_pairs(pilot, trial=target_error is None)
         trial = max(FEWEST_WALKS, len(self.asked_pairs) // self.walks.length)
         if explained < EXPLAINED_ENOUGH and self.left >= trial * self.walks.length:
             return self._rough(part, self.more_walks(trial), explained, target_error)
@@ -156,11 +157,13 @@ class _Sampler:
         most = self.left // unit
         return most if target_error is None else max(1, min(most, asked // unit))
 
-    def more_pairs(self, count: int) -> tuple[_Part, float, str]:
-        """The estimate from all pairs, the part of the odd variance that the process explains, its kernel."""
+    def more_pairs(self, count: int, *, trial: bool = False) -> tuple[_Part, float, str]:
+        """The estimate from all pairs, the part of the odd variance that the process explains, its kernel. From a
+        `trial`, which a fit of more pairs follows, nothing is learned further."""
         fresh = self.asker.ask("pairs", 2 * count, self.pairs.rows, len(self.asked_pairs))
         values = self.asked_pairs = np.concatenate([self.asked_pairs, fresh])
-        fit = fit_odd(self.pairs.signs(len(values) // 2), values[0::2], values[1::2])
+        learning = not trial or self.left < 2
+        fit = fit_odd(self.pairs.signs(len(values) // 2), values[0::2], values[1::2], learning=learning)
         return _Part(fit.values, fit.standard_errors), fit.explained, fit.kernel
 
     def more_walks(self, count: int) -> _Part:
