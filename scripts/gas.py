@@ -208,10 +208,10 @@ class Pool:
         self, node: Anvil, token: Contract | None, depth: int, built: dict[str, Any] | None = None
     ) -> None:
         self.node, self.token, self.depth, self.epoch = node, token, depth, 0
-        self.registry = Contract(node, "ContributorRegistry")
+        self.contributors = Contract(node, "ContributorRegistry")
         self.contract = Contract(
             node, "SettlementPool",
-            (token.address if token else ZERO, STAGES, node.accounts[0], ZERO, self.registry.address,
+            (token.address if token else ZERO, STAGES, node.accounts[0], ZERO, self.contributors.address,
              DAY, 30 * DAY, ETHER, ETHER // 10, bytes(32)),
             built=built,
         )  # fmt: skip

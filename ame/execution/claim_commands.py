@@ -367,16 +367,16 @@ def payout(
         signer, bundles = load_signer(chain, account, keystore, key_file, yes), read_bundles(chain, folders)
         contributor_id = find_id(bundles, who) if who else account_id(signer.address)
         pool = chain.at("SettlementPool", bundles[-1].settlement.pool)
-        registry = chain.at("ContributorRegistry", pool.terms().registry)
-        before = registry.payoutOf(contributor_id)
+        contributors = chain.at("ContributorRegistry", pool.terms().registry)
+        before = contributors.payoutOf(contributor_id)
         facts = {
             "signer": signer.address,
             "id": to_hex(contributor_id),
             "paid_so_far_to": before,
             "recipient": address,
         }
-        confirm(yes, chain, contract=registry.address, **facts)
-        receipt = chain.send(registry.setPayout, contributor_id, address, sender=signer)
+        confirm(yes, chain, contract=contributors.address, **facts)
+        receipt = chain.send(contributors.setPayout, contributor_id, address, sender=signer)
         if as_json:
             click.echo(json.dumps({"transaction": receipt.txn_hash, "payout": address}))
         else:

@@ -90,8 +90,8 @@ def deploy(network: str, account: str, yes: bool) -> None:
             click.echo("already deployed:", err=True)
         for name in REGISTRIES:
             if name in missing:
-                registry = [deployments.addresses[REGISTRIES[0]]] if name == "RightsRegistry" else []
-                deployments.remember(name, chain.deploy(name, *registry, sender=sender).address)
+                arguments = [deployments.addresses[REGISTRIES[0]]] if name == "RightsRegistry" else []
+                deployments.remember(name, chain.deploy(name, *arguments, sender=sender).address)
             click.echo(f"{name:<20} {deployments.addresses[name]}")
 
 

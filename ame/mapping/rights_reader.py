@@ -135,8 +135,8 @@ class Reader:
         for name in ("chain_id", "block"):
             if type(entry[name]) is not int or entry[name] < 0:
                 raise FieldError(("as_of", name), f"expected a number, got {_shown(entry[name])}")
-        registry = self.checked(check_address, entry["registry"], ("as_of", "registry"))
-        return AsOf(entry["chain_id"], registry, entry["block"])
+        address = self.checked(check_address, entry["registry"], ("as_of", "registry"))
+        return AsOf(entry["chain_id"], address, entry["block"])
 
     def read_stages(self, document: _Fields) -> tuple[str, ...]:
         if "stages" not in document:
