@@ -41,7 +41,7 @@ const page: Page = {
 // A click counts where the same element was pressed and let go, so nothing is replaced in between.
 let pressed = false;
 let waiting = false;
-addEventListener('pointerdown', () => { pressed = true; }, true);
+addEventListener('pointerdown', (event) => { pressed = event.button === 0 && (event.target as Element).closest('button') !== null; }, true);
 for (const end of ['pointerup', 'pointercancel']) {
   addEventListener(end, () => setTimeout(() => { pressed = false; if (waiting) render(); }), true);
 }
