@@ -7,6 +7,8 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+import msgspec
+
 from ame.errors import InputError
 from ame.mapping import graph
 from ame.mapping.conflicts import Conflict, find_conflicts
@@ -97,7 +99,7 @@ def to_plain(rights: Rights, at: datetime, root: str | None = None) -> list[dict
             "id": name,
             "stage": rights.assets[name].stage,
             "license": rights.assets[name].license,
-            "parents": [parent._asdict() for parent in rights.assets[name].parents],
+            "parents": [msgspec.structs.asdict(parent) for parent in rights.assets[name].parents],
             "holders": {item.contributor: item.ppm for item in holdings_at(rights.assets[name], at)},
             "conflicts": [str(conflict) for conflict in conflicts.get(name, ())],
         }

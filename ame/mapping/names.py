@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Annotated, TypeAlias
 
+import msgspec
 from eth_utils.address import to_checksum_address
 
 from ame.encoding import account_id, check_address, is_account_id, named_id, to_bytes, to_hex
@@ -14,6 +16,10 @@ MAX_NAME_LENGTH = 200
 _PRINTABLE = re.compile(r"[!-~]+")
 _PART = r"(?!\.\.?(?:/|\Z))[!-.0-\[\]-~]+"
 _ASSET_ID = re.compile(rf"{_PART}(?:/{_PART})*")
+# For msgspec: the texts of which `is_asset_id` is true.
+AssetId: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=MAX_NAME_LENGTH, pattern=rf"^(?:{_ASSET_ID.pattern})\Z")
+]
 _NAMESPACE = re.compile(r"[a-z][a-z0-9.-]*")
 _RAW = re.compile(r"id:(0x[0-9a-f]{64})")
 _PKH = re.compile(r"did:pkh:eip155:[1-9][0-9]*:(0x[0-9a-fA-F]{40})")

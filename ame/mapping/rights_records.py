@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Annotated, Literal, NamedTuple, TypeAlias, get_args
+
+import msgspec
 
 from ame.errors import FileError
 from ame.mapping import graph, strict_yaml
@@ -15,8 +17,10 @@ from ame.mapping.strict_yaml import FieldPath
 
 FORMAT = "ame-rights/1"
 WHOLE_PPM = 10**6
-RELATIONS = ("trained_on", "finetune", "adapter", "merge", "quantized", "derived")
-SCOPES = ("relative", "absolute")
+Relation: TypeAlias = Literal["trained_on", "finetune", "adapter", "merge", "quantized", "derived"]
+Scope: TypeAlias = Literal["relative", "absolute"]
+RELATIONS: tuple[str, ...] = get_args(Relation)
+SCOPES: tuple[str, ...] = get_args(Scope)
 KINDS = (
     "noncommercial",
     "no-derivatives",
@@ -46,17 +50,17 @@ class Holding(NamedTuple):
     end: datetime | None
 
 
-class Parent(NamedTuple):
+class Parent(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An edge of the lineage: the child was made from `asset`, whose holders get `upstream_ppm` of what the
-    child earns."""
+    child earns. Its fields are those of the file, where msgspec checks what is given for them."""
 
     asset: str
-    relation: str = "derived"
-    upstream_ppm: int = 0
-    scope: str = "relative"
+    relation: Relation = "derived"
+    upstream_ppm: Annotated[int, msgspec.Meta(ge=0, le=WHOLE_PPM)] = 0
+    scope: Scope = "relative"
 
 
-_ASSET_OF = itemgetter(0)
+_ASSET_OF = attrgetter("asset")
 
 
 class Asset(NamedTuple):
