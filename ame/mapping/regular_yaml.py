@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_-]{0,99}"
-_QUOTED = r'"([ !#-\[\]-~]{0,900})"'
+QUOTED = r'"([ !#-\[\]-~]{0,900})"'
 _INTEGER = r"(0|[1-9][0-9]{0,77})"  # 78 digits hold a uint256
 # Letters first, or a date: nothing that YAML could take for a number, an indicator or a comment.
 _PLAIN = r"([A-Za-z][A-Za-z0-9_./+-]*(?::[A-Za-z0-9_./+-]+)*|[0-9]+(?:-[0-9]+)+[0-9TZ:+.-]*[0-9Z])"
-_SCALAR = rf"(?:{_QUOTED}|{_INTEGER}|{_PLAIN})"
+_SCALAR = rf"(?:{QUOTED}|{_INTEGER}|{_PLAIN})"
 _PAIRS = re.compile(rf"({_KEY}): {_SCALAR}(?:, |\}}\Z)")
 # Indent, dash of a list's item, key; a scalar in one of three forms, a flow mapping, an empty list, a comment.
 _LINE = re.compile(rf"( *)(- )?(?:({_KEY}):(?: |\Z))?(?:{_SCALAR}|(\{{.*\}})|(\[\])|(#.*))?", re.ASCII)

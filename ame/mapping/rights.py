@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ame.errors import FileError, InputError
-from ame.mapping import graph, strict_yaml
+from ame.mapping import graph, plain_assets, regular_yaml, strict_yaml
 from ame.mapping.collector import paused_collector
 from ame.mapping.rights_reader import FieldError, Reader, to_time
 from ame.mapping.rights_records import (
@@ -59,6 +60,9 @@ __all__ = [
 ]
 
 
+_ASSETS = "\nassets:\n"
+
+
 def load_rights(path: Path | str) -> Rights:
     """Read and check a rights file; licence conflicts are left to the policies. FileError names file, line
     and field."""
@@ -83,7 +87,7 @@ def read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
 
 
 def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
-    document = strict_yaml.parse(text, file)
+    document = _written(text, file) or strict_yaml.parse(text, file)
     try:
         rights = Reader(document, str(file), text).read()
         problems = list(_splits(rights.assets.values()))
@@ -100,6 +104,18 @@ def _read_rights(text: str, file: object) -> tuple[Rights, list[FileError]]:
         FileError(f"asset {asset}: {message}", file=file, line=lines[path], field=field_name(path))
         for path, (asset, message, _) in zip(paths, problems, strict=True)
     ]
+
+
+def _written(text: str, file: object) -> Any:
+    """The document, where it is as AME writes one in YAML, with the assets last: most of a large file."""
+    end = -1 if str(file).endswith(".json") else text.find(_ASSETS)
+    if end < 0:
+        return None
+    document = regular_yaml.parse(text[:end])
+    if document is None or "assets" in document:
+        return None
+    assets = plain_assets.read_written(text, end + len(_ASSETS))
+    return {**document, "assets": assets} if assets else None
 
 
 def moment_of(rights: Rights, last_sale: datetime) -> datetime:

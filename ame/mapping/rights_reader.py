@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,7 @@ from ame.encoding import account_id, check_address, keccak
 from ame.errors import InputError
 from ame.mapping import names
 from ame.mapping.licenses import options
+from ame.mapping.plain_assets import PlainAsset, PlainHolder
 from ame.mapping.rights_records import (
     DEFAULT_POLICIES,
     FORMAT,
@@ -92,33 +93,6 @@ _AS_OF = {"chain_id", "registry", "block"}
 _RESERVE = {"name", "contributor"}
 
 
-_Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-
-
-class _PlainHolder(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A holder in the form of the file; empty where it says nothing."""
-
-    ppm: Annotated[int, msgspec.Meta(ge=1, le=WHOLE_PPM)]
-    since: str = msgspec.field(name="from")
-    contributor: _Text = ""
-    reserve: _Text = ""
-    until: _Text = ""
-
-
-class _PlainAsset(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """An asset in the form of the file, as most are: msgspec checks it in a fifth of the time that we take."""
-
-    id: names.AssetId
-    stage: str
-    holders: Annotated[tuple[_PlainHolder, ...], msgspec.Meta(max_length=MAX_PER_ASSET)]
-    parents: Annotated[tuple[Parent, ...], msgspec.Meta(max_length=MAX_PER_ASSET)] = ()
-    license: str | None = None
-    sha256: Annotated[str, msgspec.Meta(pattern=rf"^{_SHA256.pattern}\Z")] | None = None
-    title: _Text | None = None
-    credits: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_PER_ASSET)] = ()
-    contested: bool = False
-
-
 class Reader:
     """Turns the plain document into records; remembers nothing but what is needed to check references."""
 
@@ -127,7 +101,7 @@ class Reader:
         self.times: dict[str, datetime] = {}
         # Most licences and holdings of a large file are the same as another's.
         self.licenses: set[str | None] = {None}
-        self.holdings: dict[_PlainHolder, Holding] = {}
+        self.holdings: dict[PlainHolder, Holding] = {}
 
     def read(self) -> Rights:
         document = self.fields(self.document, (), _TOP, {"format", "contributors", "assets"})
@@ -276,7 +250,7 @@ class Reader:
     def read_asset(self, item: Any) -> Asset:
         """The paths of its errors start at the asset: few have any, and most of a file is assets."""
         try:
-            plain = msgspec.convert(item, _PlainAsset)
+            plain = msgspec.convert(item, PlainAsset)
         except msgspec.ValidationError:
             return self.read_any_asset(item)
         if plain.stage not in self.stages:
@@ -288,7 +262,7 @@ class Reader:
         try:
             holdings = tuple([self.holdings[holder] for holder in plain.holders])
         except KeyError:
-            holdings = self.read_holders(item["holders"])
+            holdings = self.read_holders([msgspec.to_builtins(holder) for holder in plain.holders])
         return Asset(
             plain.id,
             plain.stage,
@@ -398,7 +372,7 @@ class Reader:
             if end is not None and end <= start:
                 raise FieldError((*where, "until"), "expected a time after `from`")
             result.append(Holding(self.contributors[holder].name, entry["ppm"], start, end))
-            self.holdings[msgspec.convert(entry, _PlainHolder)] = result[-1]
+            self.holdings[msgspec.convert(entry, PlainHolder)] = result[-1]
         return tuple(result)
 
     def time(self, value: Any, path: FieldPath) -> datetime:
