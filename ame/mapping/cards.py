@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ame import bounded_json
 from ame.errors import FileError, InputError
 from ame.mapping import licenses, names, strict_yaml
@@ -53,7 +55,7 @@ class CardGap(NamedTuple):
     words: str = ""
 
 
-class Card(NamedTuple):
+class Card(msgspec.Struct, frozen=True, gc=False):
     """What one card declares. `parents`: (asset id, relation)."""
 
     id: str

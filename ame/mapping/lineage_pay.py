@@ -18,8 +18,9 @@ ends.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from ame.arithmetic import telescoping_split
 from ame.errors import InputError
@@ -29,7 +30,7 @@ from ame.mapping.rights import WHOLE_PPM, Rights
 MAX_ABSOLUTE_EDGES = 1024
 
 
-class Source(NamedTuple):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """Where a part of an asset's receipts came from: measured (None), or a child, whose edge has `ppm` and
     `scope`."""
 
@@ -39,11 +40,10 @@ class Source(NamedTuple):
     scope: str = "relative"
 
 
-@dataclass(slots=True)
-class Receipts:
+class Receipts(msgspec.Struct, gc=False):
     """What an asset's holders get in one stage; `kept` of everything that the sources brought."""
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[Source] = []  # each its own
     kept: int = 0
 
 

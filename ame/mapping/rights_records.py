@@ -63,7 +63,7 @@ class Parent(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 _ASSET_OF = attrgetter("asset")
 
 
-class Asset(NamedTuple):
+class Asset(msgspec.Struct, frozen=True, gc=False):
     """One thing contributed in a stage. `license` is an SPDX expression or None where nobody said."""
 
     id: str
