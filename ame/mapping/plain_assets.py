@@ -10,12 +10,12 @@ import json
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 
 from ame.mapping import names, regular_yaml
-from ame.mapping.rights_records import MAX_PER_ASSET, RELATIONS, WHOLE_PPM, Parent
+from ame.mapping.rights_records import MAX_PER_ASSET, RELATIONS, WHOLE_PPM, Parent, Relation
 
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
@@ -44,6 +44,7 @@ class PlainAsset(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     contested: bool = False
 
 
+_RELATIONS: dict[str, Relation] = {relation: relation for relation in get_args(Relation)}  # one text of each
 _QUOTED = regular_yaml.QUOTED
 _ESCAPED = r'"((?:[ !#-\[\]-~]|\\["\\]){1,900})"'  # means the same in JSON
 _LINES = r"(?:      - .+\n)+"
@@ -85,7 +86,7 @@ def _asset(
         return None
     if title and "\\" in title:
         title = json.loads(f'"{title}"')
-    parents = tuple([Parent(parent, relation) for parent, relation in edges])
+    parents = tuple([Parent(parent, _RELATIONS[relation]) for parent, relation in edges])
     return PlainAsset(name, stage, holders, parents, license_, sha256, title)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, TypeAlias
 
 import msgspec
@@ -265,9 +266,9 @@ class Reader:
             holdings = self.read_holders([msgspec.to_builtins(holder) for holder in plain.holders])
         return Asset(
             plain.id,
-            plain.stage,
+            intern(plain.stage),
             plain.sha256,
-            plain.license,
+            plain.license and intern(plain.license),
             plain.parents,
             holdings,
             None,
