@@ -111,11 +111,9 @@ def _written(text: str, file: object) -> Any:
     end = -1 if str(file).endswith(".json") else text.find(_ASSETS)
     if end < 0:
         return None
-    document = regular_yaml.parse(text[:end])
-    if document is None or "assets" in document:
-        return None
     assets = plain_assets.read_written(text, end + len(_ASSETS))
-    return {**document, "assets": assets} if assets else None
+    head = regular_yaml.parse(text[:end]) if assets else None
+    return None if head is None or "assets" in head else {**head, "assets": assets}
 
 
 def moment_of(rights: Rights, last_sale: datetime) -> datetime:
