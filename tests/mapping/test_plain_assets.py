@@ -56,7 +56,7 @@ def field_by_field(text: str, file: str) -> Any:
 
 
 def test_what_import_writes_is_read_whole() -> None:
-    """Otherwise 100,000 assets would take half as long again, and nobody would notice."""
+    """Otherwise 100,000 assets would take half as long again to read, and nobody would notice."""
     found = plain_assets.read_written(WRITTEN, WRITTEN.index(ASSETS) + len(ASSETS))
 
     assert found is not None
