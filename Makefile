@@ -34,12 +34,12 @@ setup: ## Python and npm packages and the Solidity compiler, all inside this fol
 demo: setup ## the whole story on the embedded chain
 	.venv/bin/ame demo $(ARGS)
 
-# The compiler uses one core, and one worker runs each file of Python tests: two at a time.
+# The compiler uses one core, and one worker runs each file of Python tests: two at a time, what takes longest first.
 TWO := -j2 --output-sync=target --no-print-directory
-WORKERS := -n 2 --dist loadfile
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup ## everything but the long runs; ends with pytest's own summary
-	@$(MAKE) $(TWO) lint test-quick-code test-shipped-code
+	@$(MAKE) $(TWO) test-shipped-code lint test-quick-code
 	@$(MAKE) --no-print-directory test-pure
 	@$(MAKE) --no-print-directory test-chain
 
@@ -49,7 +49,7 @@ test-pure: setup ## no chain, no browser
 # Behaviour is tested on the quick code generator's build; vectors and gas on the code that ships, as all is in test-deep.
 SHIPPED_CODE := tests/contracts/{Vectors,Gas,GriefingGas}.t.sol
 test-contracts: setup ## Solidity tests, and the gas figures against tests/gas
-	@$(MAKE) $(TWO) test-quick-code test-shipped-code
+	@$(MAKE) $(TWO) test-shipped-code test-quick-code
 
 test-quick-code: setup
 	FOUNDRY_PROFILE=quick $(FORGE) test --no-match-path '$(SHIPPED_CODE)'
@@ -74,10 +74,11 @@ lint: setup ## style, types, Solidity format, static analysis
 	@$(MAKE) --no-print-directory .build/slither/built
 	.venv/bin/slither . --ignore-compile --foundry-out-directory .build/slither/out
 
-# Slither reads complete build information only, which Forge gives for a build from nothing.
+# Slither reads complete build information only, which Forge gives for a build from nothing. It reads the syntax tree,
+# which is the same for either code generator: the quick one.
 .build/slither/built: $(shell find contracts -name '*.sol') foundry.toml
 	rm -rf .build/slither
-	$(FORGE) build contracts --build-info --quiet --out .build/slither/out --cache-path .build/slither/cache
+	FOUNDRY_PROFILE=quick $(FORGE) build contracts --build-info --quiet --out .build/slither/out --cache-path .build/slither/cache
 	@touch $@
 
 gas: setup ## gas of every call beside the peers' (docs/gas.md); writes tests/gas again and shows what changed
