@@ -18,7 +18,6 @@ LONGEST = (
     "tests/e2e/test_demo.py",
     "tests/audit/test_watch_process.py",
     "tests/test_artifacts.py",
-    "tests/portal/test_page_states.py",
     "tests/portal/test_page.py",
     "tests/attribution/test_sampling.py",
     "tests/agreement/test_history.py",
