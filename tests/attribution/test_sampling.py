@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from ame.attribution import odd_process, sampling
+from ame.attribution import hidden_directions, kernel_choice, odd_kernel, odd_process, sampling
 from ame.attribution.designs import PairDesign
 from ame.attribution.exact import shapley
 from ame.attribution.game import PipelineGame
@@ -104,47 +104,88 @@ def staged(players):
 
 
 def staged_pairs(players, pairs):
-    """Signs, odd and even values, a kernel and directions to start from."""
+    """Signs, even values and relevance."""
     game, signs = staged(players), PairDesign(players, 4).signs(pairs)
     first, second = game.values(signs > 0), game.values(signs < 0)
-    odd, even = (first - second) / 2, (first + second) / 2
-    kernel, _ = odd_process._chosen(signs, odd, even, learning=False)
-    return signs, odd, even, kernel, odd_process._directions(signs, even, kernel.relevance)
+    kernel, _ = kernel_choice.chosen(signs, (first - second) / 2, (first + second) / 2, learning=False)
+    return signs, (first + second) / 2, kernel.relevance
 
 
 def test_the_slope_of_the_likelihood_is_that_of_differences():
-    *pairs, directions = staged_pairs(12, 400)
-    loss = odd_process._unlikeliness(*pairs, len(directions))
+    pairs = staged_pairs(12, 400)
+    directions = hidden_directions.directions(*pairs)
+    loss = hidden_directions.unlikeliness_of(*pairs, len(directions))
     _, slope = loss(directions)
     along, step = np.random.default_rng(0).standard_normal(directions.shape), 1e-4
     (after, _), (before, _) = (loss(directions + sign * step * along) for sign in (1, -1))
     assert (slope * along).sum() == pytest.approx((after - before) / (2 * step), rel=1e-4)
 
 
-def test_the_likelihood_beside_plain_features_is_that_of_all_covariances():
-    random = np.random.default_rng(2)
-    plain, part, nugget = random.standard_normal((40, 6)), random.standard_normal(40), 0.03
-    beside = odd_process._Beside(plain, part, nugget)
+def test_the_likelihood_of_directions_is_that_of_all_covariances():
+    signs, even, relevance = staged_pairs(12, 60)
+    loss = hidden_directions.unlikeliness_of(signs, even, relevance, 3)
+    turns, growths, scale = odd_kernel.mixtures(3, hidden_directions.LEARNING_WAVES)
+    part = even - even.mean()
 
-    def of_covariances(waves):
-        covariances = plain @ plain.T + waves @ waves.T + nugget * np.eye(40)
-        spread = part @ np.linalg.solve(covariances, part) / 40
-        return 20 * np.log(spread) + 0.5 * np.linalg.slogdet(covariances)[1]
+    def of_covariances(directions):
+        waves = scale * np.cos(signs @ directions.T @ turns.T) * np.cosh(signs @ directions.T @ growths.T)
+        waves -= waves.mean(axis=0)
+        covariances = waves @ waves.T + hidden_directions.NUGGET * np.eye(60)
+        spread = part @ np.linalg.solve(covariances, part) / 60
+        prior = ((directions / relevance) ** 2).sum() / 2
+        return 30 * np.log(spread) + 0.5 * np.linalg.slogdet(covariances)[1] + prior
 
-    one, other = random.standard_normal((2, 40, 9))
-    by_parts = beside.unlikeliness(one)[0] - beside.unlikeliness(other)[0]
-    assert by_parts == pytest.approx(of_covariances(one) - of_covariances(other), rel=1e-9)
+    one, other = 0.3 * np.random.default_rng(2).standard_normal((2, 3, 12))
+    assert loss(one)[0] - loss(other)[0] == pytest.approx(
+        of_covariances(one) - of_covariances(other), rel=1e-9
+    )
 
 
 def test_learning_never_makes_directions_less_likely(monkeypatch):
-    *pairs, directions = staged_pairs(15, 200)
-    loss = odd_process._unlikeliness(*pairs, len(directions))
+    pairs = staged_pairs(15, 200)
+    directions = hidden_directions.directions(*pairs)
+    loss = hidden_directions.unlikeliness_of(*pairs, len(directions))
     losses = []
     for steps in (0, 1, 3, 10, 30):
-        monkeypatch.setattr(odd_process, "LEARNING_STEPS", steps)
-        losses.append(loss(odd_process._learned(*pairs, directions))[0])
+        monkeypatch.setattr(hidden_directions, "STEPS", steps)
+        losses.append(loss(hidden_directions.learned(*pairs, directions))[0])
     assert losses[0] == pytest.approx(loss(directions)[0])
     assert (np.diff(losses) < 0).all()
+
+
+def test_directions_are_kept_so_short_that_covariances_can_be_inverted():
+    signs, even, relevance = staged_pairs(15, 200)
+    directions = hidden_directions.directions(signs, even, relevance)
+    loss = hidden_directions.unlikeliness_of(signs, even, relevance, len(directions))
+    assert np.isfinite(loss(directions)[0])
+    assert loss(1e3 * directions)[0] == np.inf
+    learned = hidden_directions.learned(signs, even, relevance, 20 * directions)
+    assert ((signs @ learned.T) ** 2).sum(axis=1).max() == pytest.approx(hidden_directions.LONGEST)
+
+
+def test_a_constant_even_part_has_no_directions():
+    signs, even, relevance = staged_pairs(12, 50)
+    assert hidden_directions.directions(signs, np.full_like(even, 0.5), relevance).shape == (0, 12)
+
+
+def test_hidden_features_stand_for_their_kernel():
+    """Their products tend to HIDDEN_WEIGHT sinh((D x) (D y)), as the number of waves grows."""
+    signs = PairDesign(9, 4).signs(40)
+    sums = signs @ (0.1 * np.random.default_rng(1).standard_normal((2, 9))).T
+    turns, growths, scale = odd_kernel.mixtures(2, 100_000)
+    features = scale * np.sin(sums @ turns.T) * np.cosh(sums @ growths.T)
+    expected = odd_kernel.HIDDEN_WEIGHT * np.sinh(sums @ sums.T)
+    assert np.abs(features @ features.T - expected).max() < 0.02 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("size", [0.1, 1.0, 5.0])
+def test_shapley_values_of_waves_are_those_of_their_tables(size):
+    exponents = size * (np.random.default_rng(6).standard_normal((3, 10, 2)) @ np.array([1.0, 1j]))
+    signs = 2.0 * rows(10) - 1.0
+    waves = np.sinh(signs @ exponents.T)
+    expected = np.array([shapley(wave.real) + 1j * shapley(wave.imag) for wave in waves.T])
+    found = odd_kernel.sinh_values(exponents)
+    assert np.abs(found - expected).max() < 1e-9 * np.abs(waves).max()
 
 
 def test_learned_directions_foresee_stages_better(monkeypatch):
@@ -155,7 +196,7 @@ def test_learned_directions_foresee_stages_better(monkeypatch):
     monkeypatch.setattr(sampling, "PILOT", 1.0)  # a trial that is all learns as the last fit does
     at_once = estimate(staged(24), 40 * 24, 5)
     assert result.values.tobytes() == at_once.values.tobytes()
-    monkeypatch.setattr(odd_process, "LEARNING_STEPS", 0)
+    monkeypatch.setattr(hidden_directions, "STEPS", 0)
     plain = estimate(staged(24), 40 * 24, 5)
     assert (result.standard_errors**2).mean() < 0.7 * (plain.standard_errors**2).mean()
 
