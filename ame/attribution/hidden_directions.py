@@ -23,14 +23,14 @@ LONGEST = 20.0  # |D x|^2 at most: the hidden part grows with sinh of it, and fl
 MOST_GROWTH = 30.0  # exponent of waves while learning: directions that ask for more are refused
 
 
-def directions(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> FloatMatrix:
+def read_off(signs: FloatMatrix, even: FloatVector, relevance: FloatVector) -> FloatMatrix:
     """(HIDDEN, n): the relevance itself, and the strongest pairwise interactions of what it leaves of the even part
     (m,), once the coalition's size is taken from the players' signs (m, n); none of a constant even part."""
+    if np.ptp(even) == 0.0:
+        return np.empty((0, signs.shape[1]))
     along = signs @ relevance / relevance.sum()
     powers = along[:, None] ** np.array([0, 2, 4])
     left = even - powers @ np.linalg.lstsq(powers, even, rcond=None)[0]
-    if np.ptp(even) == 0.0:
-        return np.empty((0, signs.shape[1]))
     within = (signs - signs.mean(axis=1, keepdims=True)) * np.sqrt(relevance)
     pairwise = within.T @ (within * left[:, None])
     np.fill_diagonal(pairwise, 0.0)
@@ -71,8 +71,8 @@ def unlikeliness_of(
 
     The even part is a level, waves cos(t D x) cosh(g D x) and noise; in units of relevance the directions' entries are
     normal a priori. With waves W and the part e less their means, and K = W W' + nugget I, K^-1 W = W C^-1 and
-    |K| = nugget^(m - F) |C|, where C = W' W + nugget I. With a = K^-1 e, and the scale s = e' a / m profiled out, the
-    slope by W is K^-1 W - a a' W / s.
+    |K| = nugget^(m - F) |C|, where C = W' W + nugget I. With a = K^-1 e and f = W' a, the scale, which is profiled
+    out, is s = e' a / m = (nugget a' a + f' f) / m, and the slope by W is K^-1 W - a f' / s.
     """
     turns, growths, scale = mixtures(count, LEARNING_WAVES)
     part = even - even.mean()
@@ -90,7 +90,7 @@ def unlikeliness_of(
         inverse = np.linalg.inv(squares)
         fitted = inverse @ (waves.T @ part)
         weights = (part - waves @ fitted) / NUGGET
-        spread = float(weights @ part) / len(part)
+        spread = float(NUGGET * (weights @ weights) + fitted @ fitted) / len(part)
         standard = directions / relevance
         value = 0.5 * (len(part) * np.log(spread) + np.linalg.slogdet(squares)[1] + (standard**2).sum())
         by_waves = waves @ inverse - np.outer(weights / spread, fitted)

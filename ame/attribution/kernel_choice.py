@@ -39,7 +39,7 @@ def chosen(signs: FloatMatrix, odd: FloatVector, even: FloatVector, *, learning:
     # Those of very many pairs are nearer than the process's of some.
     values = additive if len(odd) > max(COMPARING, 5 * players) else best.values(signs[some], weights)
     refined, _ = likeliest(_relevance(values))
-    hidden, how = hidden_directions.directions(signs[many], even[many], refined.relevance), ""
+    hidden, how = hidden_directions.read_off(signs[many], even[many], refined.relevance), ""
     if learning and len(hidden):
         hidden = hidden_directions.learned(signs[many], even[many], refined.relevance, hidden)
         how = ", learned"

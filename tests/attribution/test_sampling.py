@@ -113,7 +113,7 @@ def staged_pairs(players, pairs):
 
 def test_the_slope_of_the_likelihood_is_that_of_differences():
     pairs = staged_pairs(12, 400)
-    directions = hidden_directions.directions(*pairs)
+    directions = hidden_directions.read_off(*pairs)
     loss = hidden_directions.unlikeliness_of(*pairs, len(directions))
     _, slope = loss(directions)
     along, step = np.random.default_rng(0).standard_normal(directions.shape), 1e-4
@@ -143,7 +143,7 @@ def test_the_likelihood_of_directions_is_that_of_all_covariances():
 
 def test_learning_never_makes_directions_less_likely(monkeypatch):
     pairs = staged_pairs(15, 200)
-    directions = hidden_directions.directions(*pairs)
+    directions = hidden_directions.read_off(*pairs)
     loss = hidden_directions.unlikeliness_of(*pairs, len(directions))
     losses = []
     for steps in (0, 1, 3, 10, 30):
@@ -155,7 +155,7 @@ def test_learning_never_makes_directions_less_likely(monkeypatch):
 
 def test_directions_are_kept_so_short_that_covariances_can_be_inverted():
     signs, even, relevance = staged_pairs(15, 200)
-    directions = hidden_directions.directions(signs, even, relevance)
+    directions = hidden_directions.read_off(signs, even, relevance)
     loss = hidden_directions.unlikeliness_of(signs, even, relevance, len(directions))
     assert np.isfinite(loss(directions)[0])
     assert loss(1e3 * directions)[0] == np.inf
@@ -165,7 +165,7 @@ def test_directions_are_kept_so_short_that_covariances_can_be_inverted():
 
 def test_a_constant_even_part_has_no_directions():
     signs, even, relevance = staged_pairs(12, 50)
-    assert hidden_directions.directions(signs, np.full_like(even, 0.5), relevance).shape == (0, 12)
+    assert hidden_directions.read_off(signs, np.full_like(even, 0.5), relevance).shape == (0, 12)
 
 
 def test_hidden_features_stand_for_their_kernel():
