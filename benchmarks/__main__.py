@@ -137,17 +137,19 @@ def make_games(entries: list[Entry], instance: int) -> dict[str, np.ndarray]:
 class Run:
     """Results so far, on disk after each."""
 
-    def __init__(self, path: Path, stamp: str, fresh: bool, until: float) -> None:
+    def __init__(self, path: Path, stamps: dict[str, str], fresh: bool, until: float) -> None:
         self.path, self.until, self.lock = path, until, threading.Lock()
         self.rows: dict[str, dict[str, object]] = {}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() and not fresh:
             lines = self.path.read_text(encoding="utf-8").splitlines()
-            if lines and json.loads(lines[0]) == {"stamp": stamp}:
-                self.rows = {row["key"]: row for row in map(json.loads, lines[1:])}
-                print(f"going on after {len(self.rows)} results (--fresh starts again)")
-        if not self.rows:
-            self.path.write_text(json.dumps({"stamp": stamp}) + "\n", encoding="utf-8")
+            before = json.loads(lines[0]) if lines else {}
+            kept = {who for who, stamp in stamps.items() if before.get(who) == stamp}
+            rows = map(json.loads, lines[1:])
+            self.rows = {row["key"]: row for row in rows if _whose(row["key"]) in kept}
+            print(f"going on after {len(self.rows)} results (--fresh starts again)")
+        lines = [json.dumps(each) for each in (stamps, *self.rows.values())]
+        self.path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def work(self, entries: list[Entry], truths: dict[str, np.ndarray], at_once: int) -> None:
         """Do what is not done yet."""
@@ -197,15 +199,26 @@ class Run:
         print({name: value for name, value in row.items() if name != "load"}, flush=True)
 
 
-def stamp(options: argparse.Namespace, installed: dict[str, str]) -> str:
-    """Hash of the code that is measured and that measures, and of the programs' versions."""
-    paths = [
-        path
-        for folder in ("ame/attribution", "benchmarks", "examples")
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        if path.name != "report.py"
-    ]
-    return _digest(paths, f"{options.instance} {sorted(installed.items())}")
+def stamps(options: argparse.Namespace, installed: dict[str, str]) -> dict[str, str]:
+    """Hashes of the code that is measured and that measures, and of the programs' versions: a change of AME alone
+    leaves what the peers have done."""
+    folders = {"peers": ("benchmarks", "examples"), "ame": ("ame/attribution", "benchmarks", "examples")}
+    return {
+        who: _digest(
+            [
+                path
+                for folder in measured
+                for path in sorted((ROOT / folder).rglob("*.py"))
+                if path.name != "report.py"
+            ],
+            f"{options.instance} {sorted(installed.items())}",
+        )
+        for who, measured in folders.items()
+    }
+
+
+def _whose(key: str) -> str:
+    return "ame" if key.split("|")[2] == "ame" else "peers"
 
 
 @cache
@@ -235,7 +248,7 @@ def main() -> None:
     installed = versions(["ame", *PACKAGES])
     whole = not options.quick and not options.only
     results = FOLDER / ("results.jsonl" if whole else "trial.jsonl")
-    run = Run(results, stamp(options, installed), options.fresh, begun + 60 * options.minutes)
+    run = Run(results, stamps(options, installed), options.fresh, begun + 60 * options.minutes)
     timed = [entry for entry in exact_entries(options.quick) if options.only in entry.key]
     sampled = [
         entry for entry in sampled_entries(options.quick, options.instance) if options.only in entry.key

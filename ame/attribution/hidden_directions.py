@@ -14,7 +14,7 @@ from ame.attribution.coalitions import FloatMatrix, FloatVector
 from ame.attribution.lbfgs import lowered
 from ame.attribution.odd_kernel import mixtures
 
-HIDDEN = 4  # directions
+HIDDEN = 6  # directions: from more than a game has, learning finds those it has
 SPREAD = 0.35  # of the pairs along each, at first
 PAIRS = 10_000  # from which they are learned, at most
 LEARNING_WAVES, STEPS = 80, 100
