@@ -116,7 +116,7 @@ def test_the_slope_of_the_likelihood_is_that_of_differences():
     directions = hidden_directions.read_off(*pairs)
     loss = hidden_directions.unlikeliness_of(*pairs, len(directions))
     _, slope = loss(directions)
-    along, step = np.random.default_rng(0).standard_normal(directions.shape), 1e-4
+    along, step = np.random.default_rng(0).standard_normal(directions.shape), 1e-5
     (after, _), (before, _) = (loss(directions + sign * step * along) for sign in (1, -1))
     assert (slope * along).sum() == pytest.approx((after - before) / (2 * step), rel=1e-4)
 
