@@ -8,7 +8,7 @@ from math import log10
 from statistics import mean
 
 PREFACE = (
-    "Written by `make bench`: same games, same run, one thread each, every program in an environment of its own. "
+    "Written by `make bench`: same games, same machine, one thread each, every program in an environment of its own. "
     "Times are the best of several runs, so that nobody's compilation is counted; `>` is a time limit. "
     "Bold: the best of its line, whoever it is. shapley-numba plays the Owen games compiled, coopgame from a table of all "
     "coalitions that was made before; the others ask the same Python function."
