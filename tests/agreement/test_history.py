@@ -53,7 +53,7 @@ class History:
     bound: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.registry = self.machine.deploy("ContributorRegistry")
+        self.contributors = self.machine.deploy("ContributorRegistry")
         self.token = self.machine.deploy("TestToken", "Dollar", "USD", 6)
         self.people = [
             Person(
@@ -66,7 +66,7 @@ class History:
             stage_count=self.stages,
             proposer=DEPLOYER,
             arbiter=ARBITER,
-            registry=self.registry.address,
+            registry=self.contributors.address,
             challenge_seconds=PERIOD,
             abandon_seconds=0,
             bond_wei=BOND,
@@ -158,13 +158,13 @@ class History:
             ("uint256", "nonce", 0),
             ("uint256", "deadline", deadline),
         ]
-        domain = ("AME ContributorRegistry", self.registry.address)
+        domain = ("AME ContributorRegistry", self.contributors.address)
         signatures = (
             sign(REGISTRAR, eip712_digest(*domain, "Vouch", vouch, CHAIN_ID)),
             sign(person.key, eip712_digest(*domain, "Bind", consent, CHAIN_ID)),
         )
         who = (REGISTRAR.address, name_hash, holder, holder, 0, deadline, deadline)
-        assert self.registry.call("bind", *who, *signatures) == person.id
+        assert self.contributors.call("bind", *who, *signatures) == person.id
         self.bound.add(person.id)
 
     def claim_somehow(self) -> None:

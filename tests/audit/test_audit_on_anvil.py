@@ -50,8 +50,8 @@ def posted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Posted]:
     folder, folders = tmp_path_factory.mktemp("bundles"), []
     with anvil() as url, connect(f"ethereum:devnet:{url}") as chain:
         operator = chain.account("TEST::0")
-        registry = chain.deploy("ContributorRegistry", sender=operator)
-        terms = Terms(ZERO_ADDRESS, 3, operator.address, ZERO_ADDRESS, registry.address, PERIOD, 0, BOND, 10**16,
+        contributors = chain.deploy("ContributorRegistry", sender=operator)
+        terms = Terms(ZERO_ADDRESS, 3, operator.address, ZERO_ADDRESS, contributors.address, PERIOD, 0, BOND, 10**16,
                       bytes(31) + b"\7")  # fmt: skip
         pool = create_pool(chain, chain.deploy("PoolFactory", sender=operator), terms, operator)
         seed, ledgers, previous = random.Random(9), None, None

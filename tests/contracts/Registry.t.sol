@@ -9,7 +9,7 @@ contract RegistryTest is Test {
     bytes32 private constant NAME = keccak256("hf:alice");
     uint32 private constant DELAY = 7 days;
 
-    ContributorRegistry private registry = new ContributorRegistry();
+    ContributorRegistry private contributors = new ContributorRegistry();
     address private registrar;
     uint256 private registrarKey;
     address private alice;
@@ -21,7 +21,7 @@ contract RegistryTest is Test {
     function setUp() public {
         (registrar, registrarKey) = makeAddrAndKey("registrar");
         (alice, aliceKey) = makeAddrAndKey("alice");
-        id = registry.namedId(registrar, NAME);
+        id = contributors.namedId(registrar, NAME);
     }
 
     function _sign(uint256 key, bytes32 structHash) private view returns (bytes memory) {
@@ -31,7 +31,7 @@ contract RegistryTest is Test {
                 keccak256("AME ContributorRegistry"),
                 keccak256("1"),
                 block.chainid,
-                address(registry)
+                address(contributors)
             )
         );
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, structHash)));
@@ -52,30 +52,30 @@ contract RegistryTest is Test {
 
     function _bind(uint32 delay) private {
         bytes memory vouch = _vouch(registrarKey, delay, block.timestamp);
-        bytes memory consent = _consent(aliceKey, delay, registry.nonces(alice), block.timestamp);
-        registry.bind(registrar, NAME, alice, wallet, delay, block.timestamp, block.timestamp, vouch, consent);
+        bytes memory consent = _consent(aliceKey, delay, contributors.nonces(alice), block.timestamp);
+        contributors.bind(registrar, NAME, alice, wallet, delay, block.timestamp, block.timestamp, vouch, consent);
     }
 
     function testFuzz_account_ids_are_paid_at_their_own_address(address account) public view {
         vm.assume(account != address(0));
         bytes32 own = bytes32(uint256(uint160(account)));
-        assertEq(registry.payoutOf(own), account);
-        assertEq(registry.holderOf(own), account);
+        assertEq(contributors.payoutOf(own), account);
+        assertEq(contributors.holderOf(own), account);
     }
 
     function test_nobody_is_paid_for_the_zero_id_or_an_unbound_name() public view {
-        assertEq(registry.payoutOf(0), address(0));
-        assertEq(registry.payoutOf(id), address(0));
-        assertEq(registry.holderOf(id), address(0));
+        assertEq(contributors.payoutOf(0), address(0));
+        assertEq(contributors.payoutOf(id), address(0));
+        assertEq(contributors.holderOf(id), address(0));
     }
 
     function test_bind_once_with_both_signatures() public {
         _bind(DELAY);
-        assertEq(registry.payoutOf(id), wallet);
-        assertEq(registry.holderOf(id), alice);
-        assertEq(registry.recoverySecondsOf(id), DELAY);
+        assertEq(contributors.payoutOf(id), wallet);
+        assertEq(contributors.holderOf(id), alice);
+        assertEq(contributors.recoverySecondsOf(id), DELAY);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.AlreadyBound.selector, id));
-        registry.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, "", "");
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, "", "");
     }
 
     function test_bind_refuses_wrong_and_late_signatures() public {
@@ -83,16 +83,16 @@ contract RegistryTest is Test {
         bytes memory consent = _consent(aliceKey, DELAY, 0, block.timestamp);
         uint256 time = block.timestamp;
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, registrar));
-        registry.bind(registrar, NAME, alice, wallet, DELAY, time, time, consent, consent);
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, time, time, consent, consent);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, alice));
-        registry.bind(registrar, NAME, alice, wallet, DELAY, time, time, vouch, vouch);
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, time, time, vouch, vouch);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, alice));
-        registry.bind(registrar, NAME, alice, outsider, DELAY, time, time, vouch, consent); // another payout
+        contributors.bind(registrar, NAME, alice, outsider, DELAY, time, time, vouch, consent); // another payout
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.SignatureExpired.selector, time - 1));
-        registry.bind(registrar, NAME, alice, wallet, DELAY, time - 1, time, vouch, consent);
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, time - 1, time, vouch, consent);
         vm.chainId(999); // replay on another chain
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, registrar));
-        registry.bind(registrar, NAME, alice, wallet, DELAY, time, time, vouch, consent);
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, time, time, vouch, consent);
     }
 
     function test_nobody_is_bound_to_the_zero_payout_and_nobody_sets_it() public {
@@ -100,24 +100,24 @@ contract RegistryTest is Test {
         bytes memory vouch = _vouch(registrarKey, DELAY, block.timestamp);
         bytes memory consent = _consent(aliceKey, DELAY, 0, block.timestamp);
         vm.expectRevert(ContributorRegistry.ZeroAddress.selector);
-        registry.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, vouch, consent);
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, vouch, consent);
         bytes32 own = bytes32(uint256(uint160(alice)));
         vm.prank(alice);
         vm.expectRevert(ContributorRegistry.ZeroAddress.selector);
-        registry.setPayout(own, address(0));
+        contributors.setPayout(own, address(0));
     }
 
     function test_payouts_of_many_ids_are_those_of_each() public {
         _bind(DELAY);
         bytes32[] memory ids = new bytes32[](4);
         (ids[0], ids[1], ids[2]) = (id, keccak256("unbound"), bytes32(uint256(uint160(outsider))));
-        address[] memory payouts = registry.payoutsOf(ids);
+        address[] memory payouts = contributors.payoutsOf(ids);
         assertEq(payouts.length, 4);
         for (uint256 i = 0; i < 4; ++i) {
-            assertEq(payouts[i], registry.payoutOf(ids[i]));
+            assertEq(payouts[i], contributors.payoutOf(ids[i]));
         }
         assertEq(payouts[0], wallet);
-        assertEq(registry.payoutsOf(new bytes32[](0)).length, 0);
+        assertEq(contributors.payoutsOf(new bytes32[](0)).length, 0);
     }
 
     function test_attack_malleable_signature() public {
@@ -128,56 +128,56 @@ contract RegistryTest is Test {
         vouch = abi.encodePacked(r, order - uint256(s), v);
         bytes memory consent = _consent(aliceKey, DELAY, 0, block.timestamp);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, registrar));
-        registry.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, vouch, consent);
+        contributors.bind(registrar, NAME, alice, wallet, DELAY, block.timestamp, block.timestamp, vouch, consent);
     }
 
     function test_only_the_holder_moves_the_payout() public {
         _bind(0);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, id, outsider));
         vm.prank(outsider);
-        registry.setPayout(id, outsider);
+        contributors.setPayout(id, outsider);
         vm.expectRevert(ContributorRegistry.ZeroAddress.selector);
         vm.prank(alice);
-        registry.setPayout(id, address(0));
+        contributors.setPayout(id, address(0));
         vm.prank(alice);
-        registry.setPayout(id, outsider);
-        assertEq(registry.payoutOf(id), outsider);
+        contributors.setPayout(id, outsider);
+        assertEq(contributors.payoutOf(id), outsider);
         bytes32 kind = keccak256("SetPayout(bytes32 contributorId,address payout,uint256 nonce,uint256 deadline)");
         bytes memory signature = _sign(aliceKey, keccak256(abi.encode(kind, id, wallet, 1, block.timestamp)));
-        registry.setPayoutWithSignature(id, wallet, block.timestamp, signature);
-        assertEq(registry.payoutOf(id), wallet);
+        contributors.setPayoutWithSignature(id, wallet, block.timestamp, signature);
+        assertEq(contributors.payoutOf(id), wallet);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidSignature.selector, alice));
-        registry.setPayoutWithSignature(id, wallet, block.timestamp, signature);
-        bytes32 unbound = registry.namedId(registrar, "unbound");
+        contributors.setPayoutWithSignature(id, wallet, block.timestamp, signature);
+        bytes32 unbound = contributors.namedId(registrar, "unbound");
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, unbound, address(this)));
-        registry.setPayoutWithSignature(unbound, wallet, block.timestamp, signature);
+        contributors.setPayoutWithSignature(unbound, wallet, block.timestamp, signature);
     }
 
     function test_an_account_moves_its_own_payout_but_not_its_id() public {
         bytes32 own = bytes32(uint256(uint160(alice)));
         vm.startPrank(alice);
-        registry.setPayout(own, wallet);
-        assertEq(registry.payoutOf(own), wallet);
+        contributors.setPayout(own, wallet);
+        assertEq(contributors.payoutOf(own), wallet);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.InvalidNamedId.selector, own));
-        registry.startHolderTransfer(own, outsider);
+        contributors.startHolderTransfer(own, outsider);
     }
 
     function test_transfer_in_two_steps() public {
         _bind(DELAY);
         vm.prank(registrar);
-        registry.startRecovery(id, registrar);
+        contributors.startRecovery(id, registrar);
         vm.prank(alice);
-        registry.startHolderTransfer(id, outsider);
-        assertEq(registry.holderOf(id), alice);
-        assertEq(registry.nextHolderOf(id), outsider);
+        contributors.startHolderTransfer(id, outsider);
+        assertEq(contributors.holderOf(id), alice);
+        assertEq(contributors.nextHolderOf(id), outsider);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, id, alice));
         vm.prank(alice);
-        registry.acceptHolderTransfer(id, alice);
+        contributors.acceptHolderTransfer(id, alice);
         vm.prank(outsider);
-        registry.acceptHolderTransfer(id, outsider);
-        assertEq(registry.holderOf(id), outsider);
-        assertEq(registry.payoutOf(id), outsider);
-        (, uint64 readyAt) = registry.recovery(id);
+        contributors.acceptHolderTransfer(id, outsider);
+        assertEq(contributors.holderOf(id), outsider);
+        assertEq(contributors.payoutOf(id), outsider);
+        (, uint64 readyAt) = contributors.recovery(id);
         assertEq(readyAt, 0);
     }
 
@@ -185,32 +185,32 @@ contract RegistryTest is Test {
         _bind(DELAY);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, id, outsider));
         vm.prank(outsider);
-        registry.startRecovery(id, outsider);
+        contributors.startRecovery(id, outsider);
         vm.expectRevert(ContributorRegistry.ZeroAddress.selector);
         vm.prank(registrar);
-        registry.startRecovery(id, address(0));
+        contributors.startRecovery(id, address(0));
         vm.prank(registrar);
-        registry.startRecovery(id, outsider);
+        contributors.startRecovery(id, outsider);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.TooEarly.selector, block.timestamp + DELAY));
         vm.prank(outsider);
-        registry.finishRecovery(id, outsider);
+        contributors.finishRecovery(id, outsider);
         vm.prank(alice);
-        registry.vetoRecovery(id);
+        contributors.vetoRecovery(id);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NoRecovery.selector, id));
         vm.prank(alice);
-        registry.vetoRecovery(id);
+        contributors.vetoRecovery(id);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NoRecovery.selector, id));
         vm.prank(outsider);
-        registry.finishRecovery(id, outsider);
+        contributors.finishRecovery(id, outsider);
         vm.prank(registrar);
-        registry.startRecovery(id, outsider);
+        contributors.startRecovery(id, outsider);
         skip(DELAY);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, id, alice));
         vm.prank(alice);
-        registry.finishRecovery(id, alice);
+        contributors.finishRecovery(id, alice);
         vm.prank(outsider);
-        registry.finishRecovery(id, outsider);
-        assertEq(registry.holderOf(id), outsider);
+        contributors.finishRecovery(id, outsider);
+        assertEq(contributors.holderOf(id), outsider);
     }
 
     function test_attack_a_transfer_under_way_ends_with_a_recovery() public {
@@ -218,22 +218,22 @@ contract RegistryTest is Test {
         address thief = makeAddr("thief of alice's key");
         address next = makeAddr("alice's new key");
         vm.prank(alice);
-        registry.startHolderTransfer(id, thief);
+        contributors.startHolderTransfer(id, thief);
         vm.prank(registrar);
-        registry.startRecovery(id, next);
+        contributors.startRecovery(id, next);
         skip(DELAY);
         vm.prank(next);
-        registry.finishRecovery(id, next);
+        contributors.finishRecovery(id, next);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NotAllowed.selector, id, thief));
         vm.prank(thief);
-        registry.acceptHolderTransfer(id, thief);
-        assertEq(registry.holderOf(id), next);
+        contributors.acceptHolderTransfer(id, thief);
+        assertEq(contributors.holderOf(id), next);
     }
 
     function test_no_recovery_where_the_binding_excluded_it() public {
         _bind(0);
         vm.expectRevert(abi.encodeWithSelector(ContributorRegistry.NoRecovery.selector, id));
         vm.prank(registrar);
-        registry.startRecovery(id, outsider);
+        contributors.startRecovery(id, outsider);
     }
 }
